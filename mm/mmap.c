@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changing an address space: mmap, munmap, mprotect, brk, mremap, madvise, msync, mincore, with
+ * Linux's meaning and errors. Each call checks all arguments, reserves the room it may need in the
+ * area array, and only then changes anything.
+ *
+ * Locks: as->lock, taken here. Where memory ends: user_range_ok() and vma_find_gap() know USER_TOP,
+ * nothing else needs to.
+ */
+#include <linux/mman.h>
+#include <linux/resource.h>
+
+#include "arch/arch.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mm/kmalloc.h"
+#include "mm/page.h"
+#include "mm/pagecache.h"
+#include "mm/vma.h"
+#include "mm/vmfile.h"
+
+#define MMAP_MIN_ADDR 0x10000UL
+#define MAX_VMAS 32768
+
+/* start page-aligned, len > 0: the page-aligned end, or 0 if it lies beyond user memory. */
+static uaddr_t range_end(uaddr_t start, size_t len)
+{
+    return user_range_ok(start, len) ? ALIGN_UP(start + len, PAGE_SIZE) : 0;
+}
+
+static size_t mapped_bytes(const struct addrspace *as)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < as->nvmas; i++)
+        sum += as->vmas[i].end - as->vmas[i].start;
+    return sum;
+}
+
+static bool over_limit(const struct addrspace *as, size_t more)
+{
+    uint64_t limit = rlimit_current(RLIMIT_AS);
+
+    return limit != RLIM_INFINITY && mapped_bytes(as) + more > limit;
+}
+
+/* Where the mapping goes: an address, or -ENOMEM, -EINVAL, -EPERM, -EEXIST. */
+static long place(struct addrspace *as, uaddr_t addr, size_t len, int flags)
+{
+    uaddr_t gap;
+
+    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+        if (addr & PAGE_MASK)
+            return -EINVAL;
+        if (!range_end(addr, len))
+            return -ENOMEM;
+        if (addr < MMAP_MIN_ADDR)
+            return -EPERM;
+        if (flags & MAP_FIXED_NOREPLACE && !vma_range_free(as, addr, addr + len))
+            return -EEXIST;
+        return (long)addr;
+    }
+    addr = ALIGN_UP(addr, PAGE_SIZE);
+    if (addr >= MMAP_MIN_ADDR && range_end(addr, len) && vma_range_free(as, addr, addr + len))
+        return (long)addr;
+    gap = vma_find_gap(as, len, as->mmap_top);
+    if (!gap)
+        gap = vma_find_gap(as, len, USER_TOP);
+    return gap >= MMAP_MIN_ADDR ? (long)gap : -ENOMEM;
+}
+
+long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, int flags,
+                    struct file *file, uint64_t pgoff, uint8_t max_prot, uint8_t vma_flags)
+{
+    struct vma v = {.prot = (uint8_t)(prot & 7), .flags = vma_flags, .max_prot = max_prot};
+    long at;
+
+    if (!len)
+        return -EINVAL;
+    if (len > USER_TOP)
+        return -ENOMEM;
+    len = ALIGN_UP(len, PAGE_SIZE);
+    mutex_lock(&as->lock);
+    at = place(as, addr, len, flags);
+    if (at >= 0 && (as->nvmas >= MAX_VMAS || over_limit(as, len) || vma_reserve(as, 2)))
+        at = -ENOMEM;
+    if (at < 0) {
+        mutex_unlock(&as->lock);
+        return at;
+    }
+    unmap_range(as, (uaddr_t)at, (uaddr_t)at + len);
+    v.start = (uaddr_t)at;
+    v.end = v.start + len;
+    if (file) {
+        v.file = file_get(file);
+        v.mapping = file_mapping(file);
+        v.pgoff = pgoff;
+        if (v.flags & VMA_SHARED && v.max_prot & PROT_WRITE)
+            atomic_fetch_add(&v.mapping->writable_maps, 1);
+    }
+    vma_insert(as, &v);
+    mutex_unlock(&as->lock);
+    return at;
+}
+
+int addrspace_munmap(struct addrspace *as, uaddr_t addr, size_t len)
+{
+    uaddr_t end;
+    int err;
+
+    if (addr & PAGE_MASK || !len)
+        return -EINVAL;
+    end = range_end(addr, len);
+    if (!end)
+        return -EINVAL;
+    mutex_lock(&as->lock);
+    err = vma_reserve(as, 1);
+    if (!err)
+        unmap_range(as, addr, end);
+    mutex_unlock(&as->lock);
+    return err;
+}
+
+/* Every byte of the range is mapped, and the areas would allow prot. */
+static int check_covered(struct addrspace *as, uaddr_t start, uaddr_t end, int prot)
+{
+    for (unsigned i = vma_index(as, start); start < end; i++) {
+        if (i == as->nvmas || as->vmas[i].start > start)
+            return -ENOMEM;
+        if (prot & ~as->vmas[i].max_prot)
+            return -EACCES;
+        start = as->vmas[i].end;
+    }
+    return 0;
+}
+
+/* Glues neighbours that have become alike, so that mprotect back and forth does not pile up. */
+static void merge_range(struct addrspace *as, uaddr_t start, uaddr_t end)
+{
+    unsigned i = vma_index(as, start ? start - 1 : 0);
+
+    while (i + 1 < as->nvmas && as->vmas[i].start <= end) {
+        unsigned before = as->nvmas;
+        struct vma v = as->vmas[i + 1];
+
+        /* Reinserting merges with the left neighbour where possible. */
+        memmove(&as->vmas[i + 1], &as->vmas[i + 2], (before - i - 2) * sizeof(v));
+        as->nvmas--;
+        vma_insert(as, &v);
+        if (as->nvmas == before)
+            i++;
+    }
+}
+
+int addrspace_mprotect(struct addrspace *as, uaddr_t addr, size_t len, int prot)
+{
+    uaddr_t end;
+    int err;
+
+    prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP);
+    if (addr & PAGE_MASK || prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+        return -EINVAL;
+    if (!len)
+        return 0;
+    end = range_end(addr, len);
+    if (!end)
+        return -ENOMEM;
+    mutex_lock(&as->lock);
+    err = check_covered(as, addr, end, prot);
+    if (!err)
+        err = vma_reserve(as, 2);
+    if (!err) {
+        vma_split(as, addr);
+        vma_split(as, end);
+        for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++) {
+            struct vma *v = &as->vmas[i];
+
+            if (v->prot == prot)
+                continue;
+            v->prot = (uint8_t)prot;
+            protect_pages(as, v, v->start, v->end);
+        }
+        merge_range(as, addr, end);
+    }
+    mutex_unlock(&as->lock);
+    return err;
+}
+
+/* ---- brk ---- */
+
+static bool brk_grow(struct addrspace *as, uaddr_t from, uaddr_t to)
+{
+    uint64_t limit = rlimit_current(RLIMIT_DATA);
+    struct vma v = {.start = from,
+                    .end = to,
+                    .prot = PROT_READ | PROT_WRITE,
+                    .max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
+                    .flags = VMA_HEAP};
+
+    if (!vma_range_free(as, from, to) || over_limit(as, to - from))
+        return false;
+    if (limit != RLIM_INFINITY && to - as->brk_start > limit)
+        return false;
+    if (vma_reserve(as, 1))
+        return false;
+    vma_insert(as, &v);
+    return true;
+}
+
+uaddr_t addrspace_brk(struct addrspace *as, uaddr_t want)
+{
+    uaddr_t old_end, new_end;
+
+    mutex_lock(&as->lock);
+    old_end = ALIGN_UP(as->brk, PAGE_SIZE);
+    if (want >= as->brk_start && want <= USER_TOP) {
+        new_end = ALIGN_UP(want, PAGE_SIZE);
+        if (new_end > old_end) {
+            if (brk_grow(as, old_end, new_end))
+                as->brk = want;
+        } else if (new_end == old_end || !vma_reserve(as, 1)) {
+            if (new_end < old_end)
+                unmap_range(as, new_end, old_end);
+            as->brk = want;
+        }
+    }
+    want = as->brk;
+    mutex_unlock(&as->lock);
+    return want;
+}
+
+/* ---- mremap ---- */
+
+/* Moves pages of [from, from + len) to `to`; tables for the target exist before the first move. */
+static int move_pages(struct addrspace *as, uaddr_t from, uaddr_t to, size_t len)
+{
+    bool moved = false;
+
+    for (size_t off = 0; off < len; off += PAGE_SIZE) {
+        pte_t *src = pte_find(&as->pt, from + off);
+
+        if (src && src->bits && !pte_make_path(&as->pt, to + off)) {
+            pagetable_free_tables(&as->pt, to, to + len);
+            return -ENOMEM;
+        }
+    }
+    for (size_t off = 0; off < len; off += PAGE_SIZE) {
+        pte_t *src = pte_find(&as->pt, from + off);
+
+        if (!src || !src->bits)
+            continue;
+        pte_set(pte_find(&as->pt, to + off), *src);
+        pte_set(src, (pte_t){0});
+        moved = true;
+    }
+    if (moved) {
+        tlb_flush_harts(as->harts);
+        pagetable_free_tables(&as->pt, from, from + len);
+    }
+    return 0;
+}
+
+/* Moves an area (or the part of it that is asked for) to a free place. Room for 2 is reserved. */
+static long move_area(struct addrspace *as, const struct vma *old, uaddr_t addr, size_t old_len,
+                      size_t new_len, uaddr_t to)
+{
+    struct vma v = *old;
+    int err;
+
+    v.start = to;
+    v.end = to + new_len;
+    if (v.mapping)
+        v.pgoff += (addr - old->start) >> PAGE_SHIFT;
+    v.flags &= (uint8_t)~(VMA_HEAP | VMA_STACK);
+    err = move_pages(as, addr, to, MIN(old_len, new_len));
+    if (err)
+        return err;
+    if (v.file) {
+        file_get(v.file);
+        if (v.flags & VMA_SHARED && v.max_prot & PROT_WRITE)
+            atomic_fetch_add(&v.mapping->writable_maps, 1);
+    }
+    unmap_range(as, addr, addr + old_len);
+    vma_insert(as, &v);
+    return (long)to;
+}
+
+static long mremap_locked(struct addrspace *as, uaddr_t addr, size_t old_len, size_t new_len,
+                          int flags, uaddr_t new_addr)
+{
+    struct vma *v = vma_find(as, addr);
+    unsigned i;
+    long to;
+
+    if (!v || v->end < addr + old_len)
+        return -EFAULT;
+    if (vma_reserve(as, 4))
+        return -ENOMEM;
+    v = vma_find(as, addr);
+    if (!(flags & MREMAP_FIXED) && new_len <= old_len) {
+        if (new_len < old_len)
+            unmap_range(as, addr + new_len, addr + old_len);
+        return (long)addr;
+    }
+    if (new_len > old_len && over_limit(as, new_len - old_len))
+        return -ENOMEM;
+    if (flags & MREMAP_FIXED) {
+        unmap_range(as, new_addr, new_addr + new_len);
+        if (vma_reserve(as, 4))
+            return -ENOMEM;
+        v = vma_find(as, addr);
+        return move_area(as, v, addr, old_len, new_len, new_addr);
+    }
+    i = vma_index(as, addr);
+    if (v->end == addr + old_len && range_end(addr, new_len) &&
+        (i + 1 == as->nvmas || as->vmas[i + 1].start >= addr + new_len)) {
+        v->end = addr + new_len;
+        return (long)addr;
+    }
+    if (!(flags & MREMAP_MAYMOVE))
+        return -ENOMEM;
+    to = place(as, 0, new_len, 0);
+    return to < 0 ? to : move_area(as, v, addr, old_len, new_len, (uaddr_t)to);
+}
+
+long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t new_len, int flags,
+                      uaddr_t new_addr)
+{
+    long ret;
+
+    if (addr & PAGE_MASK || !new_len || !old_len || flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED))
+        return -EINVAL;
+    if (!user_range_ok(addr, old_len))
+        return -EFAULT;
+    if (new_len > USER_TOP)
+        return -ENOMEM;
+    old_len = ALIGN_UP(old_len, PAGE_SIZE);
+    new_len = ALIGN_UP(new_len, PAGE_SIZE);
+    if (flags & MREMAP_FIXED) {
+        if (!(flags & MREMAP_MAYMOVE) || new_addr & PAGE_MASK || !range_end(new_addr, new_len) ||
+            new_addr < MMAP_MIN_ADDR)
+            return -EINVAL;
+        if (new_addr < addr + old_len && addr < new_addr + new_len)
+            return -EINVAL;
+    }
+    mutex_lock(&as->lock);
+    ret = mremap_locked(as, addr, old_len, new_len, flags, new_addr);
+    mutex_unlock(&as->lock);
+    return ret;
+}
+
+/* ---- Advice and synchronisation ---- */
+
+int addrspace_madvise(struct addrspace *as, uaddr_t addr, size_t len, int advice)
+{
+    uaddr_t end;
+    int err;
+
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    if (advice < MADV_NORMAL || (advice > MADV_FREE && advice < MADV_REMOVE) ||
+        advice > MADV_POPULATE_WRITE)
+        return -EINVAL;
+    if (!len)
+        return 0;
+    end = range_end(addr, len);
+    if (!end)
+        return -ENOMEM;
+    mutex_lock(&as->lock);
+    err = check_covered(as, addr, end, 0);
+    if (advice == MADV_DONTNEED || advice == MADV_FREE)
+        unmap_pages(as, addr, end);
+    mutex_unlock(&as->lock);
+    return err;
+}
+
+static void mark_shared_dirty(struct addrspace *as, uaddr_t from, uaddr_t to)
+{
+    for (uaddr_t va = from; va < to; va += PAGE_SIZE) {
+        pte_t *e = pte_find(&as->pt, va);
+
+        if (e && e->bits & PTE_V && e->bits & PTE_W)
+            page_mark_dirty(pa_to_page(pte_pa(*e)));
+    }
+}
+
+int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
+{
+    uaddr_t end;
+    int err;
+
+    if (addr & PAGE_MASK || flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
+        (flags & MS_ASYNC && flags & MS_SYNC))
+        return -EINVAL;
+    if (!len)
+        return 0;
+    end = range_end(addr, len);
+    if (!end)
+        return -ENOMEM;
+    mutex_lock(&as->lock);
+    err = check_covered(as, addr, end, 0);
+    for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++) {
+        const struct vma *v = &as->vmas[i];
+        uaddr_t from = MAX(v->start, addr), to = MIN(v->end, end);
+        uint64_t first = v->pgoff + ((from - v->start) >> PAGE_SHIFT);
+
+        if (!v->mapping || !v->mapping->ops || !(v->flags & VMA_SHARED))
+            continue;
+        mark_shared_dirty(as, from, to);
+        if (flags & MS_SYNC && !err)
+            err = mapping_writeback(v->mapping, first, first + ((to - from) >> PAGE_SHIFT) - 1,
+                                    true);
+    }
+    mutex_unlock(&as->lock);
+    return err;
+}
+
+int addrspace_mincore(struct addrspace *as, uaddr_t addr, size_t len, uaddr_t vec)
+{
+    uaddr_t end;
+
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    if (!len)
+        return 0;
+    end = range_end(addr, len);
+    if (!end)
+        return -ENOMEM;
+    for (uaddr_t va = addr; va < end; va += PAGE_SIZE, vec++) {
+        uint8_t here = 0;
+        int err;
+        pte_t *e;
+
+        mutex_lock(&as->lock);
+        err = vma_find(as, va) ? 0 : -ENOMEM;
+        e = pte_find(&as->pt, va);
+        here = e && e->bits;
+        mutex_unlock(&as->lock);
+        if (!err)
+            err = copy_to_user(vec, &here, 1);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- For exec ---- */
+
+long addrspace_map_segment(struct addrspace *as, uaddr_t start, size_t len, int prot,
+                           struct file *file, uint64_t pgoff, uint8_t max_prot)
+{
+    struct vma v = {.start = start,
+                    .end = start + len,
+                    .prot = (uint8_t)prot,
+                    .max_prot = max_prot,
+                    .pgoff = pgoff};
+    int err = 0;
+
+    if (file && !file_mapping(file))
+        return -ENOEXEC;
+    mutex_lock(&as->lock);
+    if (!user_range_ok(start, len) || !vma_range_free(as, start, v.end))
+        err = -ENOEXEC;
+    else
+        err = vma_reserve(as, 1);
+    if (!err) {
+        if (file) {
+            v.file = file_get(file);
+            v.mapping = file_mapping(file);
+        }
+        vma_insert(as, &v);
+    }
+    mutex_unlock(&as->lock);
+    return err;
+}
+
+long addrspace_map_vdso(struct addrspace *as, struct page *page)
+{
+    struct vma v = {.prot = PROT_READ | PROT_EXEC,
+                    .max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
+                    .flags = VMA_VDSO};
+    pte_t *e = NULL;
+
+    mutex_lock(&as->lock);
+    v.start = vma_find_gap(as, PAGE_SIZE, as->mmap_top);
+    v.end = v.start + PAGE_SIZE;
+    if (v.start && !vma_reserve(as, 1))
+        e = pte_make_path(&as->pt, v.start);
+    if (e) {
+        page_get(page);
+        pte_set(e, pte_make(page_to_pa(page), vma_pte_flags(&v, false)));
+        as->rss++;
+        vma_insert(as, &v);
+    }
+    mutex_unlock(&as->lock);
+    return e ? (long)v.start : -ENOMEM;
+}
