@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registry of block devices, and what all requests have in common: range checks, counters,
+ * waiting. Registration happens at boot only, so the list needs no lock.
+ *
+ * A waiter sleeps on one of a few static queues, never on one in its own stack frame: the completing
+ * hart may still be in the middle of the wakeup when the waiter has already seen the result.
+ */
+#include "drivers/block.h"
+#include "lib/log.h"
+#include "lib/printf.h"
+#include "lib/stats.h"
+#include "lib/string.h"
+#include "mm/kmalloc.h"
+
+static struct list devices = LIST_INIT(devices);
+static unsigned device_count;
+
+static struct waitq waitqs[16];
+
+struct completion {
+    int err;
+    _Atomic bool done;
+};
+
+static struct waitq *waitq_of(const struct bio *bio)
+{
+    return &waitqs[(uintptr_t)bio / 64 % ARRAY_SIZE(waitqs)];
+}
+
+int block_register(struct block_device *bd)
+{
+    if (!device_count)
+        for (unsigned i = 0; i < ARRAY_SIZE(waitqs); i++)
+            waitq_init(&waitqs[i]);
+    if (device_count == 26)
+        return -ENOSPC;
+    bd->minor = device_count * 16; /* as Linux leaves room for partitions */
+    if (!bd->name[0])
+        snprintf(bd->name, sizeof(bd->name), "vd%c", 'a' + device_count);
+    device_count++;
+    list_add_tail(&devices, &bd->link);
+    pr_info("%s: %lu sectors%s%s\n", bd->name, bd->sectors, bd->read_only ? ", read-only" : "",
+            bd->has_flush ? ", write cache" : "");
+    return 0;
+}
+
+struct block_device *block_find(const char *name)
+{
+    struct block_device *bd;
+
+    list_for_each(bd, &devices, link)
+        if (!strcmp(bd->name, name))
+            return bd;
+    return NULL;
+}
+
+struct block_device *block_at(unsigned i)
+{
+    struct block_device *bd;
+
+    list_for_each(bd, &devices, link)
+        if (i-- == 0)
+            return bd;
+    return NULL;
+}
+
+static uint64_t count_sectors(const struct bio *bio)
+{
+    uint64_t len = 0;
+
+    for (unsigned i = 0; i < bio->nsegs; i++)
+        len += bio->segs[i].len;
+    return len / SECTOR_SIZE;
+}
+
+static bool bio_valid(const struct block_device *bd, const struct bio *bio, uint64_t sectors)
+{
+    if (bio->op == BIO_FLUSH)
+        return bio->nsegs == 0;
+    return bio->nsegs && sectors <= bd->sectors && bio->sector <= bd->sectors - sectors &&
+           (bio->op == BIO_READ || !bd->read_only);
+}
+
+static void count_bio(const struct bio *bio, uint64_t sectors)
+{
+    if (bio->op == BIO_READ) {
+        stat_inc(disk_reads);
+        stat_add(disk_read_sectors, sectors);
+    } else if (bio->op == BIO_WRITE) {
+        stat_inc(disk_writes);
+        stat_add(disk_write_sectors, sectors);
+    } else {
+        stat_inc(disk_flushes);
+    }
+}
+
+void bio_submit(struct block_device *bd, struct bio *bio)
+{
+    uint64_t sectors;
+
+    BUG_ON(bio->nsegs > BIO_MAX_SEGMENTS);
+    sectors = count_sectors(bio);
+    if (!bio_valid(bd, bio, sectors)) {
+        bio->done(bio, -EIO);
+        return;
+    }
+    if (bio->op == BIO_FLUSH && !bd->has_flush) {
+        bio->done(bio, 0);
+        return;
+    }
+    count_bio(bio, sectors);
+    bd->submit(bd, bio);
+}
+
+static void complete(struct bio *bio, int err)
+{
+    struct completion *c = bio->arg;
+    struct waitq *wq = waitq_of(bio);
+
+    c->err = err;
+    /* The waiter may return, and bio and *c vanish, as soon as it sees this. */
+    atomic_store_explicit(&c->done, true, memory_order_release);
+    waitq_wake_all(wq);
+}
+
+int bio_wait(struct block_device *bd, struct bio *bio)
+{
+    struct completion c = {0};
+
+    bio->done = complete;
+    bio->arg = &c;
+    bio_submit(bd, bio);
+    wait_event(waitq_of(bio), atomic_load_explicit(&c.done, memory_order_acquire));
+    return c.err;
+}
+
+int block_flush(struct block_device *bd)
+{
+    struct bio *bio;
+    int err;
+
+    if (!bd->has_flush)
+        return 0;
+    bio = kmalloc(sizeof(*bio), ALLOC_ZERO | ALLOC_NOFS);
+    if (!bio)
+        return -ENOMEM;
+    bio->op = BIO_FLUSH;
+    err = bio_wait(bd, bio);
+    kfree(bio);
+    return err;
+}

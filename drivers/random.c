@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The random number generator: ChaCha20 (RFC 8439, section 2.3) in fast-key-erasure form. Each
+ * request replaces the key by output that is never given away, so that who learns the key later
+ * cannot compute earlier output. Seeds: the firmware's (device tree "rng-seed"), virtio-rng, and
+ * the clock, which costs nothing and cannot hurt.
+ *
+ * Lock: RANK_LEAF, irqsave; held for one block only, long requests run on a key of their own.
+ */
+#include "drivers/random.h"
+
+#include "arch/arch.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+
+enum { KEY_WORDS = 8, BLOCK_WORDS = 16 };
+
+static struct spinlock lock = SPINLOCK_INIT(RANK_LEAF, "random");
+static uint32_t key[KEY_WORDS];
+static bool seeded;
+
+static uint32_t rotate(uint32_t v, unsigned n)
+{
+    return v << n | v >> (32 - n);
+}
+
+static void quarter_round(uint32_t *x, unsigned a, unsigned b, unsigned c, unsigned d)
+{
+    x[a] += x[b], x[d] = rotate(x[d] ^ x[a], 16);
+    x[c] += x[d], x[b] = rotate(x[b] ^ x[c], 12);
+    x[a] += x[b], x[d] = rotate(x[d] ^ x[a], 8);
+    x[c] += x[d], x[b] = rotate(x[b] ^ x[c], 7);
+}
+
+static void chacha_block(uint32_t out[BLOCK_WORDS], const uint32_t k[KEY_WORDS], uint64_t counter)
+{
+    uint32_t in[BLOCK_WORDS] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+
+    memcpy(in + 4, k, KEY_WORDS * 4);
+    memcpy(in + 12, &counter, 8);
+    memcpy(out, in, sizeof(in));
+    for (unsigned i = 0; i < 10; i++) {
+        for (unsigned j = 0; j < 4; j++)
+            quarter_round(out, j, 4 + j, 8 + j, 12 + j);
+        for (unsigned j = 0; j < 4; j++)
+            quarter_round(out, j, 4 + (j + 1) % 4, 8 + (j + 2) % 4, 12 + (j + 3) % 4);
+    }
+    for (unsigned i = 0; i < BLOCK_WORDS; i++)
+        out[i] += in[i];
+}
+
+/* Lock held. Mixes in up to a key's worth and scrambles. */
+static void mix_locked(const void *buf, size_t len)
+{
+    uint32_t block[BLOCK_WORDS];
+
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)key)[i % sizeof(key)] ^= ((const uint8_t *)buf)[i];
+    chacha_block(block, key, arch_time_ns());
+    memcpy(key, block, sizeof(key));
+}
+
+static void seed_locked(void)
+{
+    uint8_t seed[64];
+    size_t len = arch_boot_seed(seed, sizeof(seed));
+
+    seeded = true;
+    for (size_t i = 0; i < len; i += sizeof(key))
+        mix_locked(seed + i, MIN(len - i, sizeof(key)));
+    memset(seed, 0, sizeof(seed));
+    mix_locked(NULL, 0);
+}
+
+void random_add_entropy(const void *buf, size_t len)
+{
+    irqflags_t flags = spin_lock_irqsave(&lock);
+
+    if (!seeded)
+        seed_locked();
+    for (size_t i = 0; i < len; i += sizeof(key))
+        mix_locked((const uint8_t *)buf + i, MIN(len - i, sizeof(key)));
+    spin_unlock_irqrestore(&lock, flags);
+}
+
+void random_bytes(void *buf, size_t len)
+{
+    uint32_t block[BLOCK_WORDS], own[KEY_WORDS];
+    irqflags_t flags = spin_lock_irqsave(&lock);
+
+    if (!seeded)
+        seed_locked();
+    chacha_block(block, key, 0);
+    memcpy(key, block, sizeof(key));
+    spin_unlock_irqrestore(&lock, flags);
+
+    memcpy(own, block + KEY_WORDS, sizeof(own));
+    for (uint64_t counter = 1; len; counter++) {
+        size_t n = MIN(len, sizeof(block));
+
+        chacha_block(block, own, counter);
+        memcpy(buf, block, n);
+        buf = (uint8_t *)buf + n;
+        len -= n;
+    }
+    memset(block, 0, sizeof(block));
+    memset(own, 0, sizeof(own));
+}

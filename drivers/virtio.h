@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtio devices on the MMIO transport, and their split virtqueues (VIRTIO 1.1, sections 2.6, 4.2).
+ * A queue's owner serialises all calls on it with its own lock; interrupt handlers take it too.
+ */
+#pragma once
+
+#include <linux/virtio_ring.h>
+
+#include "drivers/device.h"
+#include "lib/types.h"
+
+#define VIRTQ_MAX 128
+
+struct virtio_device {
+    const char *name;
+    volatile uint8_t *regs;
+    unsigned irq;
+    uint64_t features; /* negotiated */
+};
+
+struct virtqueue {
+    struct virtio_device *dev;
+    unsigned index, size;
+    struct vring_desc *desc;
+    struct vring_avail *avail;
+    struct vring_used *used;
+    uint16_t free_head, nfree; /* unused descriptors, chained by next */
+    uint16_t last_used;        /* what was taken off the used ring so far */
+    void *cookies[VIRTQ_MAX];  /* by head descriptor */
+};
+
+struct virtq_buffer {
+    void *addr; /* direct-mapped memory */
+    uint32_t len;
+    bool device_writes;
+};
+
+static inline bool virtio_has(const struct virtio_device *dev, unsigned feature)
+{
+    return dev->features >> feature & 1;
+}
+
+/* Reset, acknowledge, negotiate `wanted` (bits; VERSION_1 is demanded). 0 or -ENODEV. */
+int virtio_start(struct virtio_device *dev, uint64_t wanted);
+int virtio_queue_init(struct virtio_device *dev, struct virtqueue *q, unsigned index);
+void virtio_ready(struct virtio_device *dev); /* DRIVER_OK */
+void virtio_fail(struct virtio_device *dev);
+/* Reads len bytes of the device's configuration as one consistent snapshot. */
+void virtio_config(struct virtio_device *dev, unsigned offset, void *buf, size_t len);
+
+/*
+ * Queues a request of n buffers (those the device reads first). table: n descriptors in
+ * direct-mapped memory that live as long as the request, used if the device takes indirect ones;
+ * NULL: never. False: no room now. Not seen by the device before virtq_kick.
+ */
+bool virtq_add(struct virtqueue *q, const struct virtq_buffer *bufs, unsigned n,
+               struct vring_desc *table, void *cookie);
+void virtq_kick(struct virtqueue *q);
+/* The cookie of the next finished request, NULL if there is none. */
+void *virtq_take(struct virtqueue *q, uint32_t *len);
+
+/* Tells the device that its interrupt was seen. Must come before the used ring is looked at. */
+static inline void virtio_ack(struct virtio_device *dev)
+{
+    /* Both causes at once, unread: reading the status first would cost one exit more. */
+    mmio_write32(dev->regs + 0x064, 3);
+    mmio_barrier();
+}
+
+/* By device number; each is called once per device and copies *dev. */
+int virtio_blk_probe(const struct virtio_device *dev);
+int virtio_rng_probe(const struct virtio_device *dev);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Conversions between the kernel's nanoseconds and the structs of the system calls. */
+#pragma once
+
+#include <linux/time.h>
+#include <linux/time_types.h>
+
+#include "arch/arch.h"
+#include "lib/types.h"
+
+#define CLOCK_MAX_NS (1UL << 62) /* 146 years: later is "never" */
+
+static inline bool timespec_valid(const struct __kernel_timespec *ts)
+{
+    return ts->tv_sec >= 0 && ts->tv_nsec >= 0 && (uint64_t)ts->tv_nsec < NSEC_PER_SEC;
+}
+
+/* Of a valid one; saturates. */
+static inline uint64_t timespec_to_ns(const struct __kernel_timespec *ts)
+{
+    if ((uint64_t)ts->tv_sec >= CLOCK_MAX_NS / NSEC_PER_SEC)
+        return CLOCK_MAX_NS;
+    return (uint64_t)ts->tv_sec * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+}
+
+static inline struct __kernel_timespec timespec_from_ns(uint64_t ns)
+{
+    return (struct __kernel_timespec){.tv_sec = (int64_t)(ns / NSEC_PER_SEC),
+                                      .tv_nsec = (int64_t)(ns % NSEC_PER_SEC)};
+}
+
+static inline struct timeval timeval_from_ns(uint64_t ns)
+{
+    return (struct timeval){.tv_sec = (int64_t)(ns / NSEC_PER_SEC),
+                            .tv_usec = (int64_t)(ns % NSEC_PER_SEC / 1000)};
+}
+
+/* A time from now on as a deadline of the monotonic clock. */
+static inline uint64_t deadline_after(uint64_t ns)
+{
+    return ns >= CLOCK_MAX_NS ? UINT64_MAX : arch_time_ns() + ns;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ELF loader (System V ABI, chapters 4 and 5; RISC-V ELF psABI). Everything in the file is
+ * hostile: all headers are checked before the first segment is mapped, and what the checks let
+ * through can only fail in mmap, with an errno.
+ */
+#include "proc/elf.h"
+
+#include <linux/elf-em.h>
+#include <linux/elf.h>
+#include <linux/mman.h>
+
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mm/addrspace.h"
+#include "mm/kmalloc.h"
+#include "proc/files.h"
+
+#define MAX_PHDRS (PAGE_SIZE / sizeof(Elf64_Phdr))
+#define MIN_SEGMENT PAGE_SIZE /* page 0 is never mapped */
+
+static int read_header(struct file *file, Elf64_Ehdr *eh)
+{
+    ssize_t n = file_read_kernel(file, eh, sizeof(*eh), 0);
+
+    if (n < 0)
+        return (int)n;
+    if (n < (ssize_t)sizeof(*eh) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0)
+        return -ENOEXEC;
+    if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB)
+        return -ENOEXEC;
+    if (eh->e_machine != EM_RISCV || (eh->e_type != ET_EXEC && eh->e_type != ET_DYN))
+        return -ENOEXEC;
+    if (eh->e_phentsize != sizeof(Elf64_Phdr) || !eh->e_phnum || eh->e_phnum > MAX_PHDRS)
+        return -ENOEXEC;
+    return 0;
+}
+
+/* The program headers, kmalloc'ed; the caller frees them. */
+static Elf64_Phdr *read_phdrs(struct file *file, const Elf64_Ehdr *eh)
+{
+    size_t size = eh->e_phnum * sizeof(Elf64_Phdr);
+    Elf64_Phdr *ph;
+    ssize_t n;
+
+    if ((off_t)eh->e_phoff < 0)
+        return err_ptr(-ENOEXEC);
+    ph = kmalloc(size, 0);
+    if (!ph)
+        return err_ptr(-ENOMEM);
+    n = file_read_kernel(file, ph, size, (off_t)eh->e_phoff);
+    if (n == (ssize_t)size)
+        return ph;
+    kfree(ph);
+    return err_ptr(n < 0 ? (int)n : -ENOEXEC);
+}
+
+/* One PT_LOAD, its addresses moved by base. */
+static bool segment_ok(const Elf64_Phdr *ph, uaddr_t base)
+{
+    uaddr_t start = base + ph->p_vaddr;
+
+    if (ph->p_filesz > ph->p_memsz || ph->p_vaddr > USER_TOP || start < MIN_SEGMENT)
+        return false;
+    if (!user_range_ok(start, ph->p_memsz))
+        return false;
+    if ((ph->p_vaddr ^ ph->p_offset) & PAGE_MASK)
+        return false;
+    return (off_t)ph->p_offset >= 0 && (off_t)(ph->p_offset + ph->p_filesz) >= 0;
+}
+
+static int check_segments(const Elf64_Ehdr *eh, const Elf64_Phdr *ph, uaddr_t base,
+                          struct elf_image *img)
+{
+    bool entry_found = false, any = false;
+    uaddr_t last_end = 0;
+
+    for (unsigned i = 0; i < eh->e_phnum; i++) {
+        uaddr_t start = base + ph[i].p_vaddr, end = start + ph[i].p_memsz;
+
+        if (ph[i].p_type != PT_LOAD || !ph[i].p_memsz)
+            continue;
+        if (!segment_ok(&ph[i], base))
+            return -ENOEXEC;
+        /* In ascending order (the ABI asks for it), so overlap is a look at the last one. */
+        if (any && ALIGN_DOWN(start, PAGE_SIZE) < last_end)
+            return -ENOEXEC;
+        any = true;
+        last_end = ALIGN_UP(end, PAGE_SIZE);
+        if (ph[i].p_flags & PF_X && img->entry >= start && img->entry < end)
+            entry_found = true;
+        if (eh->e_phoff >= ph[i].p_offset && eh->e_phoff < ph[i].p_offset + ph[i].p_filesz)
+            img->phdr = start + (eh->e_phoff - ph[i].p_offset);
+    }
+    img->end = last_end;
+    return any && entry_found ? 0 : -ENOEXEC;
+}
+
+static int segment_prot(const Elf64_Phdr *ph)
+{
+    return (ph->p_flags & PF_R ? PROT_READ : 0) | (ph->p_flags & PF_W ? PROT_WRITE : 0) |
+           (ph->p_flags & PF_X ? PROT_EXEC : 0);
+}
+
+/* The bytes behind the file's part in its last page belong to the bss: zero. */
+static int zero_tail(struct addrspace *as, uaddr_t from, uaddr_t to)
+{
+    static const char zeroes[PAGE_SIZE];
+
+    return from < to ? addrspace_write(as, from, zeroes, to - from) : 0;
+}
+
+static int map_segment(struct addrspace *as, struct file *file, const Elf64_Phdr *ph, uaddr_t base)
+{
+    const uint8_t any_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
+    uaddr_t start = ALIGN_DOWN(base + ph->p_vaddr, PAGE_SIZE);
+    uaddr_t file_end = base + ph->p_vaddr + ph->p_filesz;
+    uaddr_t file_map_end = ph->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
+    uaddr_t end = ALIGN_UP(base + ph->p_vaddr + ph->p_memsz, PAGE_SIZE);
+    int prot = segment_prot(ph);
+    long at;
+
+    if (file_map_end > start) {
+        at = addrspace_map_segment(as, start, file_map_end - start, prot, file,
+                                   ALIGN_DOWN(ph->p_offset, PAGE_SIZE) >> PAGE_SHIFT, any_prot);
+        if (at < 0)
+            return (int)at;
+    }
+    if (end > file_map_end) {
+        at = addrspace_map_segment(as, file_map_end, end - file_map_end, prot, NULL, 0, any_prot);
+        if (at < 0)
+            return (int)at;
+    }
+    if (ph->p_memsz > ph->p_filesz && ph->p_filesz && prot & PROT_WRITE)
+        return zero_tail(as, file_end, MIN(file_map_end, end));
+    return 0;
+}
+
+/* PT_INTERP and PT_GNU_STACK. */
+static int read_notes(struct file *file, const Elf64_Ehdr *eh, const Elf64_Phdr *ph,
+                      struct elf_image *img)
+{
+    ssize_t n;
+
+    for (unsigned i = 0; i < eh->e_phnum; i++) {
+        if (ph[i].p_type == PT_GNU_STACK)
+            img->exec_stack = ph[i].p_flags & PF_X;
+        if (ph[i].p_type != PT_INTERP || img->interp[0])
+            continue;
+        if (ph[i].p_filesz < 2 || ph[i].p_filesz > sizeof(img->interp) ||
+            (off_t)ph[i].p_offset < 0)
+            return -ENOEXEC;
+        n = file_read_kernel(file, img->interp, ph[i].p_filesz, (off_t)ph[i].p_offset);
+        if (n < 0)
+            return (int)n;
+        if (n != (ssize_t)ph[i].p_filesz || img->interp[n - 1])
+            return -ENOEXEC;
+    }
+    return 0;
+}
+
+static uaddr_t lowest_vaddr(const Elf64_Ehdr *eh, const Elf64_Phdr *ph)
+{
+    for (unsigned i = 0; i < eh->e_phnum; i++)
+        if (ph[i].p_type == PT_LOAD && ph[i].p_memsz)
+            return ALIGN_DOWN(ph[i].p_vaddr, PAGE_SIZE);
+    return 0;
+}
+
+int elf_load(struct addrspace *as, struct file *file, uaddr_t pie_base, struct elf_image *img)
+{
+    Elf64_Phdr *ph;
+    Elf64_Ehdr eh;
+    int err = read_header(file, &eh);
+
+    memset(img, 0, sizeof(*img));
+    if (err)
+        return err;
+    ph = read_phdrs(file, &eh);
+    if (is_err(ph))
+        return ptr_err(ph);
+    if (eh.e_type == ET_DYN)
+        img->base = pie_base - lowest_vaddr(&eh, ph);
+    img->entry = img->base + eh.e_entry;
+    img->phnum = eh.e_phnum;
+    err = check_segments(&eh, ph, img->base, img);
+    if (!err)
+        err = read_notes(file, &eh, ph, img);
+    for (unsigned i = 0; !err && i < eh.e_phnum; i++)
+        if (ph[i].p_type == PT_LOAD && ph[i].p_memsz)
+            err = map_segment(as, file, &ph[i], img->base);
+    kfree(ph);
+    return err;
+}

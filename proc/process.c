@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables of processes and threads, and their life as objects. A process is referenced by the
+ * pid table (until it is reaped), by each of its threads, and by whoever looked it up; a thread by
+ * the scheduler (until it is off its hart for good) and by whoever looked it up.
+ *
+ * Locks: proctree_lock (RANK_PROCTREE) guards the pid table, the tree, groups and sessions.
+ */
+#include "proc/process.h"
+
+#include <linux/sched.h>
+
+#include "arch/arch.h"
+#include "lib/log.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "mm/addrspace.h"
+#include "mm/kmalloc.h"
+#include "mm/kmap.h"
+#include "mm/page.h"
+#include "proc/files.h"
+#include "proc/sched.h"
+
+#define PID_MAX 32768
+#define PID_BUCKETS 256
+
+struct spinlock proctree_lock = SPINLOCK_INIT(RANK_PROCTREE, "proctree");
+struct list all_threads = LIST_INIT(all_threads);
+struct process *init_process;
+
+static struct list pid_table[PID_BUCKETS];
+static uint64_t pid_used[PID_MAX / 64]; /* proctree_lock; pids and tids share the numbers */
+static int last_pid;
+static _Atomic size_t nprocesses, nthreads;
+static struct kcache *process_cache, *thread_cache;
+
+void process_init(void)
+{
+    for (unsigned i = 0; i < PID_BUCKETS; i++)
+        list_init(&pid_table[i]);
+    pid_used[0] = 1;
+    process_cache = kcache_create("process", sizeof(struct process));
+    thread_cache = kcache_create("thread", sizeof(struct thread));
+}
+
+/* ---- Numbers ---- */
+
+static int pid_alloc(void)
+{
+    int pid = -EAGAIN;
+
+    spin_lock(&proctree_lock);
+    for (int i = 1; i <= PID_MAX; i++) {
+        int n = (last_pid + i) % PID_MAX;
+
+        if (pid_used[n / 64] & 1UL << n % 64)
+            continue;
+        pid_used[n / 64] |= 1UL << n % 64;
+        pid = last_pid = n;
+        break;
+    }
+    spin_unlock(&proctree_lock);
+    return pid;
+}
+
+static void pid_free(int pid)
+{
+    spin_lock(&proctree_lock);
+    pid_used[pid / 64] &= ~(1UL << pid % 64);
+    spin_unlock(&proctree_lock);
+}
+
+/* ---- Threads ---- */
+
+static void sleep_timer_fired(struct timer *timer)
+{
+    sched_wake(timer->arg);
+}
+
+struct thread *thread_create(const char *name)
+{
+    struct thread *t = kcache_alloc(thread_cache, ALLOC_ZERO);
+    int tid;
+
+    if (!t)
+        return NULL;
+    t->kstack_top = kstack_alloc();
+    if (!t->kstack_top) {
+        kcache_free(thread_cache, t);
+        return NULL;
+    }
+    tid = pid_alloc();
+    if (tid < 0) {
+        kstack_free(t->kstack_top);
+        kcache_free(thread_cache, t);
+        return NULL;
+    }
+    t->tid = tid;
+    t->refs = 1;
+    t->affinity = ~0U;
+    t->rq = current->rq;
+    t->hart = current->hart;
+    strlcpy(t->name, name, sizeof(t->name));
+    list_init(&t->rq_link);
+    list_init(&t->proc_link);
+    list_init(&t->pending.queue);
+    timer_init(&t->sleep_timer, sleep_timer_fired, t);
+    spin_lock(&proctree_lock);
+    list_add_tail(&all_threads, &t->all_link);
+    spin_unlock(&proctree_lock);
+    atomic_fetch_add(&nthreads, 1);
+    return t;
+}
+
+struct thread *thread_get(struct thread *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void thread_put(struct thread *t)
+{
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    spin_lock(&proctree_lock);
+    list_del(&t->all_link);
+    spin_unlock(&proctree_lock);
+    if (!t->proc || t->tid != t->proc->pid)
+        pid_free(t->tid); /* a leader's number is its process's, until that is reaped */
+    kstack_free(t->kstack_top);
+    if (t->proc)
+        process_put(t->proc);
+    kcache_free(thread_cache, t);
+    atomic_fetch_sub(&nthreads, 1);
+}
+
+struct thread *thread_find_get(int tid)
+{
+    struct thread *t, *found = NULL;
+
+    spin_lock(&proctree_lock);
+    list_for_each(t, &all_threads, all_link) {
+        if (t->tid != tid || !t->refs || t->exiting)
+            continue;
+        found = thread_get(t);
+        break;
+    }
+    spin_unlock(&proctree_lock);
+    return found;
+}
+
+static void kthread_entry(void *arg)
+{
+    struct thread *t = arg;
+
+    t->kthread_fn(t->kthread_arg);
+    panic("kernel thread %s returned", t->name);
+}
+
+struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg)
+{
+    struct thread *t = thread_create(name);
+
+    if (!t)
+        return NULL;
+    t->kthread_fn = fn;
+    t->kthread_arg = arg;
+    arch_thread_init_kernel(t, kthread_entry, t);
+    sched_add_new(t);
+    return t;
+}
+
+const char *thread_name(const struct thread *t, int *tid)
+{
+    if (tid)
+        *tid = t->tid;
+    return t->name;
+}
+
+void thread_tick(struct thread *t, uint64_t ns)
+{
+    if (t->user && arch_interrupted_user())
+        t->utime_ns += ns;
+    else
+        t->stime_ns += ns;
+}
+
+void thread_count_fault(bool major)
+{
+    if (major)
+        current->majflt++;
+    else
+        current->minflt++;
+}
+
+bool alloc_should_fail(void)
+{
+    struct thread *t = current;
+
+    if (likely(!t->fail_nth) || t->hart->irq_depth)
+        return false;
+    return --t->fail_nth == 0;
+}
+
+size_t thread_count(void)
+{
+    return nthreads;
+}
+
+/* ---- Processes ---- */
+
+struct process *process_create(void)
+{
+    struct process *p = kcache_alloc(process_cache, ALLOC_ZERO);
+
+    if (!p)
+        return NULL;
+    p->refs = 1;
+    spin_init(&p->lock, RANK_PROCESS, "process");
+    spin_init(&p->siglock, RANK_SIGNAL, "siglock");
+    list_init(&p->children);
+    list_init(&p->sibling);
+    list_init(&p->hash_link);
+    list_init(&p->threads);
+    list_init(&p->pending.queue);
+    waitq_init(&p->child_wait);
+    waitq_init(&p->stop_wait);
+    p->start_ns = arch_time_ns();
+    atomic_fetch_add(&nprocesses, 1);
+    return p;
+}
+
+void process_link(struct process *p, struct thread *leader, struct process *parent)
+{
+    p->pid = leader->tid;
+    p->leader = leader;
+    leader->proc = process_get(p);
+    list_add_tail(&p->threads, &leader->proc_link);
+    p->nthreads = 1;
+    spin_lock(&proctree_lock);
+    p->parent = parent;
+    if (parent)
+        list_add_tail(&parent->children, &p->sibling);
+    list_add_tail(&pid_table[p->pid % PID_BUCKETS], &p->hash_link);
+    spin_unlock(&proctree_lock);
+}
+
+struct process *process_get(struct process *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
+void process_put(struct process *p)
+{
+    if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (p->pid)
+        pid_free(p->pid);
+    kcache_free(process_cache, p);
+    atomic_fetch_sub(&nprocesses, 1);
+}
+
+struct process *process_find(int pid)
+{
+    struct process *p;
+
+    assert(spin_held(&proctree_lock));
+    if (pid <= 0)
+        return NULL;
+    list_for_each(p, &pid_table[pid % PID_BUCKETS], hash_link)
+        if (p->pid == pid)
+            return p;
+    return NULL;
+}
+
+struct process *process_find_get(int pid)
+{
+    struct process *p;
+
+    spin_lock(&proctree_lock);
+    p = process_find(pid);
+    if (p)
+        process_get(p);
+    spin_unlock(&proctree_lock);
+    return p;
+}
+
+struct process *process_next_get(int after)
+{
+    struct process *p = NULL;
+
+    spin_lock(&proctree_lock);
+    for (int pid = after + 1; pid < PID_MAX && !p; pid++)
+        if (pid_used[pid / 64] & 1UL << pid % 64)
+            p = process_find(pid);
+    if (p)
+        process_get(p);
+    spin_unlock(&proctree_lock);
+    return p;
+}
+
+struct addrspace *process_addrspace_get(struct process *p)
+{
+    struct addrspace *as;
+
+    spin_lock(&p->lock);
+    as = p->as ? addrspace_get(p->as) : NULL;
+    spin_unlock(&p->lock);
+    return as;
+}
+
+/* Exact run time, divided as the ticks that hit user and kernel mode suggest. */
+void process_cpu_times(struct process *p, uint64_t *utime_ns, uint64_t *stime_ns)
+{
+    uint64_t run, user, sys;
+    struct thread *t;
+
+    spin_lock(&p->lock);
+    run = p->dead_runtime_ns;
+    user = p->dead_utime_ns;
+    sys = p->dead_stime_ns;
+    list_for_each(t, &p->threads, proc_link) {
+        run += t->runtime_ns;
+        if (t == current)
+            run += arch_time_ns() - t->run_start_ns;
+        user += t->utime_ns;
+        sys += t->stime_ns;
+    }
+    spin_unlock(&p->lock);
+    *utime_ns = user + sys ? run / 1024 * (user * 1024 / (user + sys)) : run;
+    *stime_ns = run - *utime_ns;
+}
+
+char process_state_char(struct process *p)
+{
+    struct thread *t;
+    char c = 'S';
+
+    if (p->zombie)
+        return 'Z';
+    if (p->stopped)
+        return 'T';
+    spin_lock(&p->lock);
+    list_for_each(t, &p->threads, proc_link) {
+        if (t->state == THREAD_RUNNABLE)
+            c = 'R';
+        else if (c != 'R' && t->wait_mode == WAIT_UNINTERRUPTIBLE)
+            c = 'D';
+    }
+    spin_unlock(&p->lock);
+    return c;
+}
+
+bool process_in_group(struct process *p, uint32_t gid)
+{
+    if (p->fsgid == gid)
+        return true;
+    for (unsigned i = 0; i < p->ngroups; i++)
+        if (p->groups[i] == gid)
+            return true;
+    return false;
+}
+
+size_t process_count(void)
+{
+    return nprocesses;
+}
+
+uint64_t rlimit_current(unsigned resource)
+{
+    struct process *p = current_process();
+
+    return p ? p->limits[resource].rlim_cur : RLIM_INFINITY;
+}
