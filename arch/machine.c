@@ -187,3 +187,11 @@ paddr_t machine_carve(size_t size)
     machine_reserve(carved, carve_size);
     return carved;
 }
+
+paddr_t machine_skip_reserved(paddr_t pa)
+{
+    for (unsigned i = 0; i < nreserved; i++)
+        if (pa >= reserved[i].from && pa < reserved[i].to)
+            pa = reserved[i].to;
+    return pa;
+}

@@ -87,7 +87,8 @@ void arch_thread_init_kernel(struct thread *t, void (*entry)(void *), void *arg)
 {
     memset(&t->context, 0, sizeof(t->context));
     t->context.ra = (uintptr_t)kernel_thread_first;
-    t->context.sp = t->kstack_top;
+    /* The place of a user trap frame stays free: the thread may become a process (exec). */
+    t->context.sp = t->kstack_top - sizeof(struct trapframe);
     t->context.s[1] = (uintptr_t)entry;
     t->context.s[2] = (uintptr_t)arg;
 }

@@ -49,7 +49,7 @@ struct block_device *block_find(const char *name)
 {
     struct block_device *bd;
 
-    list_for_each(bd, &devices, link)
+    list_for_each (bd, &devices, link)
         if (!strcmp(bd->name, name))
             return bd;
     return NULL;
@@ -59,7 +59,7 @@ struct block_device *block_at(unsigned i)
 {
     struct block_device *bd;
 
-    list_for_each(bd, &devices, link)
+    list_for_each (bd, &devices, link)
         if (i-- == 0)
             return bd;
     return NULL;

@@ -52,11 +52,11 @@ int bio_wait(struct block_device *bd, struct bio *bio);
 int block_flush(struct block_device *bd);
 
 /* Character devices that drivers offer to the file layer. */
-void uart_write(const char *s, size_t len);              /* polled: panic, early */
-size_t uart_put(const char *s, size_t len);              /* buffered; returns bytes taken */
-bool uart_reserve(size_t len);  /* len bytes fit now; if not, uart_drained will tell of room */
-extern void (*uart_receive)(const char *s, size_t len);  /* tty's; called from the interrupt */
-extern void (*uart_drained)(void);                       /* tty's: room in the output ring again */
+void uart_write(const char *s, size_t len); /* polled: panic, early */
+size_t uart_put(const char *s, size_t len); /* buffered; returns bytes taken */
+bool uart_reserve(size_t len); /* len bytes fit now; if not, uart_drained will tell of room */
+extern void (*uart_receive)(const char *s, size_t len); /* tty's; called from the interrupt */
+extern void (*uart_drained)(void);                      /* tty's: room in the output ring again */
 size_t uart_output_pending(void);
-size_t entropy_read(void *buf, size_t len);              /* virtio-rng; may sleep; bytes given */
-int rtc_read(uint64_t *ns_since_epoch);                  /* 0 or -ENODEV */
+size_t entropy_read(void *buf, size_t len); /* virtio-rng; may sleep; bytes given */
+int rtc_read(uint64_t *ns_since_epoch);     /* 0 or -ENODEV */

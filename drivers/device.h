@@ -9,12 +9,12 @@
 #include "lib/types.h"
 
 struct device {
-    const char *name;       /* the node's, e.g. "virtio_mmio@10008000" */
+    const char *name; /* the node's, e.g. "virtio_mmio@10008000" */
     struct fdt_node node;
-    paddr_t base;           /* first "reg" entry */
+    paddr_t base; /* first "reg" entry */
     uint64_t size;
-    volatile void *regs;    /* mapped registers */
-    unsigned irq;           /* first interrupt at the PLIC, 0 = none */
+    volatile void *regs; /* mapped registers */
+    unsigned irq;        /* first interrupt at the PLIC, 0 = none */
 };
 
 struct driver {
@@ -23,8 +23,8 @@ struct driver {
     unsigned stage;                   /* 0 interrupt controller, 1 console, 2 the rest */
 };
 
-#define DRIVER(name, compat, probe_fn, at_stage)                                                   \
-    static const struct driver driver_##name                                                       \
+#define DRIVER(name, compat, probe_fn, at_stage) \
+    static const struct driver driver_##name     \
         __attribute__((used, section(".drivers"))) = {compat, probe_fn, at_stage}
 
 extern const struct driver __drivers_start[], __drivers_end[];

@@ -4,9 +4,9 @@
  * interrupt target: one privilege mode of one hart. Which context is whose S-mode stands in the
  * node's "interrupts-extended": the i-th pair names the interrupt input that context i drives.
  *
- * Every interrupt goes to the boot hart; other harts' contexts stay without enabled sources. One
- * claim per trap: if a second source is pending, the trap is taken again, and the common case saves
- * the read that would say "nothing more".
+ * Every interrupt goes to the hart that probes the devices; other harts' contexts stay without
+ * enabled sources. One claim per trap: if a second source is pending, the trap is taken again, and
+ * the common case saves the read that would say "nothing more".
  */
 #include "arch/arch.h"
 #include "drivers/device.h"
@@ -17,8 +17,9 @@ enum { MAX_IRQS = 128, S_EXTERNAL = 9, NO_CONTEXT = -1 };
 
 static struct {
     volatile uint8_t *regs;
-    unsigned nirqs;          /* sources are 1..nirqs */
-    int context[MAX_HARTS];  /* (I) by hart index */
+    unsigned nirqs;         /* sources are 1..nirqs */
+    unsigned target;        /* index of the hart that gets the interrupts */
+    int context[MAX_HARTS]; /* (I) by hart index */
 } plic;
 
 static struct irq {
@@ -72,7 +73,7 @@ int irq_register(unsigned irq, void (*handler)(void *arg), void *arg)
     irqs[irq].handler = handler;
     mmio_barrier();
     mmio_write32(priority_reg(irq), 1);
-    enable = enable_reg(plic.context[0], irq);
+    enable = enable_reg(plic.context[plic.target], irq);
     mmio_write32(enable, mmio_read32(enable) | 1U << irq % 32);
     return 0;
 }
@@ -141,7 +142,8 @@ static int plic_probe(struct device *dev)
          context++)
         if (input == S_EXTERNAL)
             assign_context(context, hartid_of_controller(phandle));
-    if (plic.context[0] == NO_CONTEXT)
+    plic.target = arch_this_hart()->index;
+    if (plic.context[plic.target] == NO_CONTEXT)
         return -EINVAL;
     plic.nirqs = MIN(fdt_number(&dev->node, "riscv,ndev", MAX_IRQS - 1), MAX_IRQS - 1UL);
     plic.regs = dev->regs;

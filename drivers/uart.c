@@ -24,9 +24,9 @@ static struct {
     struct spinlock lock;
     volatile uint8_t *regs;
     unsigned shift;
-    bool wide;          /* registers are read and written as 32-bit words */
-    bool transmitting;  /* see [1] */
-    bool was_full;      /* somebody may wait for room */
+    bool wide;           /* registers are read and written as 32-bit words */
+    bool transmitting;   /* see [1] */
+    bool was_full;       /* somebody may wait for room */
     unsigned head, tail; /* free-running: head - tail bytes are queued */
     char ring[RING_SIZE];
 } uart = {.lock = SPINLOCK_INIT(RANK_NONE, "uart")};

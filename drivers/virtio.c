@@ -18,7 +18,7 @@
 
 enum { NO_DESC = 0xffff };
 
-_Static_assert(VIRTQ_MAX * (sizeof(struct vring_desc) + 2 + 8) + 16 <= PAGE_SIZE, "see [1]");
+_Static_assert(VIRTQ_MAX *(sizeof(struct vring_desc) + 2 + 8) + 16 <= PAGE_SIZE, "see [1]");
 _Static_assert(VIRTIO_MMIO_INTERRUPT_ACK == 0x064, "virtio_ack");
 
 static uint32_t reg_read(const struct virtio_device *dev, unsigned reg)

@@ -34,16 +34,16 @@ struct disk {
     struct spinlock lock; /* guards everything below */
     struct virtqueue queue;
     struct virtq_buffer bufs[MAX_BUFFERS]; /* of the request being started */
-    struct list free;    /* unused requests */
-    struct list pending; /* bios that wait for room, oldest first */
+    struct list free;                      /* unused requests */
+    struct list pending;                   /* bios that wait for room, oldest first */
 };
 
 /* Lock held. Describes the request in d->bufs; returns the number of buffers. */
 static unsigned fill_request(struct disk *d, struct request *rq, struct bio *bio)
 {
-    static const uint32_t types[] = {
-        [BIO_READ] = VIRTIO_BLK_T_IN, [BIO_WRITE] = VIRTIO_BLK_T_OUT,
-        [BIO_FLUSH] = VIRTIO_BLK_T_FLUSH};
+    static const uint32_t types[] = {[BIO_READ] = VIRTIO_BLK_T_IN,
+                                     [BIO_WRITE] = VIRTIO_BLK_T_OUT,
+                                     [BIO_FLUSH] = VIRTIO_BLK_T_FLUSH};
     unsigned n = 0;
 
     rq->bio = bio;
@@ -52,8 +52,8 @@ static unsigned fill_request(struct disk *d, struct request *rq, struct bio *bio
                                             .sector = bio->op == BIO_FLUSH ? 0 : bio->sector};
     d->bufs[n++] = (struct virtq_buffer){&rq->header, sizeof(rq->header), false};
     for (unsigned i = 0; i < bio->nsegs; i++)
-        d->bufs[n++] = (struct virtq_buffer){bio->segs[i].addr, bio->segs[i].len,
-                                              bio->op == BIO_READ};
+        d->bufs[n++] =
+            (struct virtq_buffer){bio->segs[i].addr, bio->segs[i].len, bio->op == BIO_READ};
     d->bufs[n++] = (struct virtq_buffer){&rq->status, 1, true};
     return n;
 }

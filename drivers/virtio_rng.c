@@ -23,10 +23,10 @@ static struct rng {
     struct spinlock lock; /* queue, done, len */
     struct virtqueue queue;
     struct waitq wait;
-    uint8_t *buf;         /* CHUNK bytes for the device */
-    uint32_t len;         /* bytes of the finished request */
+    uint8_t *buf; /* CHUNK bytes for the device */
+    uint32_t len; /* bytes of the finished request */
     bool done;
-} *rng;
+} * rng;
 
 static void collect_locked(struct rng *r)
 {

@@ -73,7 +73,9 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, bool neg
 {
     char digits[24];
     char *end = digits + sizeof(digits);
-    unsigned base = s->conversion == 'o' ? 8 : s->conversion == 'd' || s->conversion == 'u' ? 10 : 16;
+    unsigned base = s->conversion == 'o'                           ? 8
+                    : s->conversion == 'd' || s->conversion == 'u' ? 10
+                                                                   : 16;
     int n = format_digits(end, v, base, s->conversion == 'X');
     const char *prefix = number_prefix(s, v, negative);
     int zeros = (s->has_precision ? s->precision : 1) - n;
@@ -140,8 +142,7 @@ static void put_string(struct out *o, const struct spec *s, const char *text)
 {
     if (!text)
         text = "(null)";
-    put_padded(o, s, text,
-               s->has_precision ? strnlen(text, s->precision) : strlen(text));
+    put_padded(o, s, text, s->has_precision ? strnlen(text, s->precision) : strlen(text));
 }
 
 static void set_width(struct spec *s, int width)

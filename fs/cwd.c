@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* A process's place in the file tree: current and root directory, umask. Lock: files->lock. */
+#include "fs/dcache.h"
+#include "fs/fdtable.h"
+#include "lib/string.h"
+#include "mm/kmalloc.h"
+#include "proc/files.h"
+#include "proc/process.h"
+#include "proc/syscalls.h"
+
+#include <linux/fcntl.h>
+
+static struct dentry *place(struct files *fs, struct dentry **which)
+{
+    struct dentry *d;
+
+    spin_lock(&fs->lock);
+    d = *which ? dentry_ref(*which) : NULL;
+    spin_unlock(&fs->lock);
+    return d;
+}
+
+static void set_place(struct files *fs, struct dentry **which, struct dentry *d)
+{
+    struct dentry *old;
+
+    spin_lock(&fs->lock);
+    old = *which;
+    *which = d;
+    spin_unlock(&fs->lock);
+    dentry_put(old);
+}
+
+struct dentry *files_cwd(struct files *fs)
+{
+    return place(fs, &fs->cwd);
+}
+
+struct dentry *files_root(struct files *fs)
+{
+    return place(fs, &fs->root);
+}
+
+struct dentry *current_cwd(void)
+{
+    struct files *fs = current_files();
+
+    return fs ? files_cwd(fs) : dentry_ref(vfs_root);
+}
+
+struct dentry *current_root(void)
+{
+    struct files *fs = current_files();
+
+    return fs ? files_root(fs) : dentry_ref(vfs_root);
+}
+
+uint32_t current_umask(void)
+{
+    struct files *fs = current_files();
+
+    return fs ? READ_ONCE(fs->umask) : 0;
+}
+
+long sys_umask(uint32_t mask)
+{
+    struct files *fs = current_files();
+    uint32_t old;
+
+    spin_lock(&fs->lock);
+    old = fs->umask;
+    fs->umask = mask & 0777;
+    spin_unlock(&fs->lock);
+    return old;
+}
+
+/* The directory becomes `which` of the caller; consumes the reference. */
+static long change_dir(struct dentry **which, struct dentry *d)
+{
+    int err = inode_permission(d->inode, MAY_EXEC);
+
+    if (!S_ISDIR(d->inode->mode))
+        err = -ENOTDIR;
+    if (!err)
+        set_place(current_files(), which, d);
+    else
+        dentry_put(d);
+    return err;
+}
+
+long sys_chdir(uaddr_t path)
+{
+    struct dentry *d = path_lookup_user(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+
+    return is_err(d) ? ptr_err(d) : change_dir(&current_files()->cwd, d);
+}
+
+long sys_fchdir(int fd)
+{
+    struct fdref r = fd_borrow_path(fd);
+    struct dentry *d;
+
+    if (!r.file)
+        return -EBADF;
+    d = dentry_ref(r.file->dentry);
+    fd_return(r);
+    return change_dir(&current_files()->cwd, d);
+}
+
+long sys_chroot(uaddr_t path)
+{
+    struct dentry *d = path_lookup_user(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+
+    if (is_err(d))
+        return ptr_err(d);
+    if (!caller_is_root()) {
+        dentry_put(d);
+        return -EPERM;
+    }
+    return change_dir(&current_files()->root, d);
+}
+
+static long copy_cwd(struct dentry *cwd, char *text, uaddr_t buf, size_t size)
+{
+    char *path;
+    size_t len;
+
+    if (!cwd->hashed && cwd->parent != cwd)
+        return -ENOENT; /* removed while we are in it */
+    path = dentry_path(cwd, text, PATH_MAX);
+    if (is_err(path))
+        return ptr_err(path);
+    len = strlen(path) + 1;
+    if (len > size)
+        return -ERANGE;
+    return copy_to_user(buf, path, len) ? -EFAULT : (long)len;
+}
+
+long sys_getcwd(uaddr_t buf, size_t size)
+{
+    char *text = kmalloc(PATH_MAX, 0);
+    struct dentry *cwd;
+    long ret;
+
+    if (!text)
+        return -ENOMEM;
+    cwd = current_cwd();
+    ret = copy_cwd(cwd, text, buf, size);
+    dentry_put(cwd);
+    kfree(text);
+    return ret;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open files (struct file): what a descriptor, a memory mapping or a running program holds on to.
+ * A file pins its dentry, and through it the inode and the mounted file system.
+ *
+ * Also here: what mm/ and proc/ ask of files (mm/vmfile.h, proc/files.h) that is not about
+ * descriptors.
+ */
+#include "fs/dcache.h"
+#include "lib/log.h"
+#include "mm/kmalloc.h"
+#include "proc/files.h"
+#include "proc/process.h"
+
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+/* Flags that say something about opening only. */
+#define OPEN_ONLY (uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
+
+static struct kcache *file_cache;
+static _Atomic size_t nfiles;
+
+static struct kcache *cache(void)
+{
+    if (unlikely(!file_cache)) /* first at boot, single-threaded */
+        file_cache = kcache_create("file", sizeof(struct file));
+    return file_cache;
+}
+
+/* Linux's rule of thumb for file-max: a tenth of memory, at about a KiB each. */
+static size_t max_files(void)
+{
+    return MAX(page_total_count() / 2, (size_t)1024);
+}
+
+size_t file_open_count(void)
+{
+    return atomic_load_explicit(&nfiles, memory_order_relaxed);
+}
+
+static uint8_t mode_of(const struct inode *ip, const struct file_ops *ops, int flags)
+{
+    static const uint8_t access[] = {FMODE_READ, FMODE_WRITE, FMODE_READ | FMODE_WRITE, 0};
+    uint8_t mode = access[flags & O_ACCMODE];
+
+    if (flags & O_PATH)
+        return FMODE_PATH;
+    if (S_ISREG(ip->mode) || S_ISDIR(ip->mode) || S_ISBLK(ip->mode))
+        return mode | FMODE_POS | FMODE_PREAD;
+    return ops->lseek ? mode | FMODE_PREAD : mode;
+}
+
+struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
+{
+    struct file *f;
+
+    if (file_open_count() >= max_files() && !caller_is_root())
+        return err_ptr(-ENFILE);
+    f = kcache_alloc(cache(), ALLOC_ZERO);
+    if (!f)
+        return err_ptr(-ENOMEM);
+    atomic_init(&f->refs, 1);
+    f->ops = ops;
+    f->dentry = dentry_ref(d);
+    f->inode = d->inode;
+    f->mode = mode_of(d->inode, ops, flags);
+    atomic_init(&f->flags, (uint32_t)flags & ~OPEN_ONLY);
+    mutex_init(&f->pos_lock, MUTEX_FILE_POS);
+    if (f->mode & FMODE_WRITE)
+        d->sb->writers++;
+    atomic_fetch_add_explicit(&nfiles, 1, memory_order_relaxed);
+    return f;
+}
+
+struct file *file_get(struct file *f)
+{
+    atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+    return f;
+}
+
+void file_put(struct file *f)
+{
+    if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (unlikely(f->inode->locks))
+        flock_release_file(f);
+    if (f->ops->release)
+        f->ops->release(f);
+    if (f->mode & FMODE_WRITE)
+        f->dentry->sb->writers--;
+    dentry_put(f->dentry);
+    kcache_free(cache(), f);
+    atomic_fetch_sub_explicit(&nfiles, 1, memory_order_relaxed);
+}
+
+/* ---- For memory mappings ---------------------------------------------------------------------- */
+
+struct mapping *file_mapping(struct file *f)
+{
+    return f->ops->mapping ? f->ops->mapping(f) : NULL;
+}
+
+void file_map_identity(struct file *f, unsigned *major, unsigned *minor, uint64_t *ino)
+{
+    *major = dev_major(f->inode->sb->dev);
+    *minor = dev_minor(f->inode->sb->dev);
+    *ino = f->inode->ino;
+}
+
+char *file_path(struct file *f, char *buf, size_t size)
+{
+    return dentry_path(f->dentry, buf, size);
+}
+
+bool file_readable(struct file *f)
+{
+    return f->mode & FMODE_READ;
+}
+
+bool file_writable(struct file *f)
+{
+    return f->mode & FMODE_WRITE;
+}
+
+bool file_no_exec(struct file *f)
+{
+    return f->inode->sb->flags & MS_NOEXEC;
+}
+
+int file_mmap_check(struct file *f)
+{
+    if (!file_readable(f))
+        return -EACCES;
+    return file_mapping(f) ? 0 : -ENODEV;
+}
+
+/* ---- For exec --------------------------------------------------------------------------------- */
+
+struct file *exec_open(const char *path)
+{
+    struct dentry *d = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
+    struct file *f;
+    int err = -EACCES;
+
+    if (is_err(d))
+        return (struct file *)d;
+    if (S_ISREG(d->inode->mode))
+        err = inode_permission(d->inode, MAY_EXEC);
+    f = err ? err_ptr(err) : file_open_dentry(d, O_RDONLY | O_LARGEFILE);
+    dentry_put(d);
+    return f;
+}
+
+void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid)
+{
+    struct inode *ip = f->inode;
+    uint32_t mode = READ_ONCE(ip->mode);
+
+    if (ip->sb->flags & MS_NOSUID)
+        return;
+    if (mode & S_ISUID)
+        *uid = ip->uid;
+    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+        *gid = ip->gid;
+}
+
+ssize_t file_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
+{
+    return f->ops->read_kernel ? f->ops->read_kernel(f, buf, len, pos) : -EINVAL;
+}

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inode cache: every inode in memory once per (superblock, number), referenced or not; and what
+ * all file systems share about attributes: permission, owners, times, set-id bits.
+ *
+ *  [1] An inode is in the hash from its creation until its eviction is complete, so a number is
+ *      never served by two objects. `fresh` (being read) and `evicting` ones are waited for.
+ *  [2] refs goes from 0 to 1, and from 1 to 0, only under icache_lock.
+ *  [3] refs == 0 and not evicting: on the LRU list, nlink > 0.
+ *  [4] A dirty inode is on the dirty list; it is cleaned before its attributes are read for writing,
+ *      so a change made meanwhile marks it again.
+ *
+ * Locks: icache_lock (spinlock) for hash, lists and the marks above; inode->lock for attributes.
+ */
+#include "fs/dcache.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mm/kmalloc.h"
+#include "proc/process.h"
+#include "proc/timer.h"
+
+#include <linux/mount.h>
+
+static struct spinlock icache_lock = SPINLOCK_INIT(RANK_ICACHE, "icache");
+static struct waitq icache_wait = WAITQ_INIT(icache_wait);
+static struct list *buckets;
+static uint64_t bucket_mask;
+static struct list lru = LIST_INIT(lru), dirty = LIST_INIT(dirty);
+static size_t ninodes, ndirty;
+static struct kcache *plain_inodes;
+
+void inode_cache_init(void)
+{
+    size_t n = 256;
+
+    while (n < 16384 && n * 32 < page_total_count())
+        n *= 2;
+    buckets = kmalloc(n * sizeof(*buckets), 0);
+    BUG_ON(!buckets);
+    for (size_t i = 0; i < n; i++)
+        list_init(&buckets[i]);
+    bucket_mask = n - 1;
+    plain_inodes = kcache_create("inode", sizeof(struct inode));
+    page_register_shrinker(inode_cache_shrink);
+}
+
+size_t inode_cache_count(void)
+{
+    return READ_ONCE(ninodes);
+}
+
+static struct list *bucket_of(const struct superblock *sb, uint64_t ino)
+{
+    uint64_t h = (ino ^ (uintptr_t)sb >> 4) * 0x9e3779b97f4a7c15UL;
+
+    return &buckets[h >> 40 & bucket_mask];
+}
+
+static struct inode *find_locked(struct superblock *sb, uint64_t ino)
+{
+    struct inode *ip;
+
+    list_for_each (ip, bucket_of(sb, ino), hash_link)
+        if (ip->ino == ino && ip->sb == sb)
+            return ip;
+    return NULL;
+}
+
+/* ---- Birth ------------------------------------------------------------------------------------ */
+
+static struct inode *object_alloc(struct superblock *sb, uint64_t ino)
+{
+    struct inode *ip =
+        sb->ops->alloc_inode ? sb->ops->alloc_inode(sb) : kcache_alloc(plain_inodes, ALLOC_ZERO);
+    void *fs_private;
+
+    if (!ip)
+        return NULL;
+    fs_private = sb->ops->alloc_inode ? ip->fs_private : NULL;
+    memset(ip, 0, sizeof(*ip));
+    ip->fs_private = fs_private;
+    atomic_init(&ip->refs, 1);
+    ip->ino = ino;
+    ip->sb = sb;
+    ip->nlink = 1;
+    mutex_init(&ip->lock, MUTEX_INODE);
+    mapping_init(&ip->mapping, NULL);
+    list_init(&ip->hash_link);
+    list_init(&ip->sb_link);
+    list_init(&ip->lru_link);
+    list_init(&ip->dirty_link);
+    return ip;
+}
+
+static void object_free(struct inode *ip)
+{
+    flock_free(ip);
+    if (ip->sb->ops->free_inode)
+        ip->sb->ops->free_inode(ip);
+    else
+        kcache_free(plain_inodes, ip);
+}
+
+static void insert_locked(struct inode *ip)
+{
+    list_add(bucket_of(ip->sb, ip->ino), &ip->hash_link);
+    list_add_tail(&ip->sb->inodes, &ip->sb_link);
+    ninodes++;
+}
+
+static void remove_locked(struct inode *ip)
+{
+    list_del(&ip->hash_link);
+    list_del(&ip->sb_link);
+    list_del(&ip->lru_link);
+    if (ip->dirty) {
+        ip->dirty = false;
+        list_del(&ip->dirty_link);
+        ndirty--;
+    }
+    ninodes--;
+}
+
+static bool settled(struct superblock *sb, uint64_t ino)
+{
+    struct inode *ip;
+    bool busy;
+
+    spin_lock(&icache_lock);
+    ip = find_locked(sb, ino);
+    busy = ip && (ip->fresh || ip->evicting);
+    spin_unlock(&icache_lock);
+    return !busy;
+}
+
+/* The cached one, referenced; NULL if there is none (then the lock is still held). */
+static struct inode *lookup_or_lock(struct superblock *sb, uint64_t ino)
+{
+    struct inode *ip;
+
+    for (;;) {
+        spin_lock(&icache_lock);
+        ip = find_locked(sb, ino);
+        if (!ip)
+            return NULL;
+        if (!ip->fresh && !ip->evicting)
+            break;
+        spin_unlock(&icache_lock);
+        wait_event(&icache_wait, settled(sb, ino));
+    }
+    atomic_fetch_add_explicit(&ip->refs, 1, memory_order_relaxed);
+    ip->touched = true;
+    spin_unlock(&icache_lock);
+    return ip;
+}
+
+struct inode *inode_get(struct superblock *sb, uint64_t ino)
+{
+    struct inode *ip = lookup_or_lock(sb, ino), *other;
+    int err;
+
+    if (ip)
+        return ip;
+    spin_unlock(&icache_lock);
+
+    ip = object_alloc(sb, ino);
+    if (!ip)
+        return err_ptr(-ENOMEM);
+    other = lookup_or_lock(sb, ino);
+    if (other) {
+        object_free(ip);
+        return other;
+    }
+    ip->fresh = true;
+    insert_locked(ip);
+    spin_unlock(&icache_lock);
+
+    err = sb->ops->read_inode(ip);
+    spin_lock(&icache_lock);
+    ip->fresh = false;
+    if (err)
+        remove_locked(ip);
+    spin_unlock(&icache_lock);
+    waitq_wake_all(&icache_wait);
+    if (!err)
+        return ip;
+    mapping_destroy(&ip->mapping);
+    object_free(ip);
+    return err_ptr(err);
+}
+
+struct inode *inode_new(struct superblock *sb, uint64_t ino)
+{
+    struct inode *ip = object_alloc(sb, ino), *old;
+
+    if (!ip)
+        return NULL;
+    old = lookup_or_lock(sb, ino);
+    if (old) {
+        /* The file system gave a live inode's number away: a damaged bitmap. */
+        inode_put(old);
+        object_free(ip);
+        return NULL;
+    }
+    insert_locked(ip);
+    spin_unlock(&icache_lock);
+    return ip;
+}
+
+struct inode *inode_ref(struct inode *ip)
+{
+    atomic_fetch_add_explicit(&ip->refs, 1, memory_order_relaxed);
+    return ip;
+}
+
+/* ---- Death ------------------------------------------------------------------------------------ */
+
+/* ip->evicting is set and nobody has a reference. */
+static void evict(struct inode *ip)
+{
+    mapping_destroy(&ip->mapping);
+    if (ip->sb->ops->evict_inode)
+        ip->sb->ops->evict_inode(ip);
+    spin_lock(&icache_lock);
+    remove_locked(ip);
+    spin_unlock(&icache_lock);
+    waitq_wake_all(&icache_wait);
+    object_free(ip);
+}
+
+void inode_put(struct inode *ip)
+{
+    uint32_t refs;
+
+    if (!ip)
+        return;
+    refs = atomic_load_explicit(&ip->refs, memory_order_relaxed);
+    while (refs > 1)
+        if (atomic_compare_exchange_weak_explicit(&ip->refs, &refs, refs - 1, memory_order_release,
+                                                  memory_order_relaxed))
+            return;
+
+    spin_lock(&icache_lock);
+    if (atomic_fetch_sub_explicit(&ip->refs, 1, memory_order_acq_rel) != 1) {
+        spin_unlock(&icache_lock);
+        return;
+    }
+    if (ip->nlink) {
+        if (list_empty(&ip->lru_link))
+            list_add_tail(&lru, &ip->lru_link);
+        spin_unlock(&icache_lock);
+        return;
+    }
+    ip->evicting = true;
+    spin_unlock(&icache_lock);
+    evict(ip);
+}
+
+/* Takes the next unused, clean inode off the LRU list and marks it; NULL after a full round. */
+static struct inode *pick_victim(size_t *scan)
+{
+    struct inode *ip, *found = NULL;
+
+    spin_lock(&icache_lock);
+    while (*scan && !list_empty(&lru) && !found) {
+        ip = list_first(&lru, struct inode, lru_link);
+        list_del(&ip->lru_link);
+        (*scan)--;
+        if (atomic_load_explicit(&ip->refs, memory_order_relaxed))
+            continue; /* in use again: comes back when it is put */
+        /* Pages are the page cache's to take; an inode follows when its last page is gone. */
+        if (ip->touched || ip->dirty || ip->mapping.npages) {
+            ip->touched = false;
+            list_add_tail(&lru, &ip->lru_link);
+            continue;
+        }
+        ip->evicting = true;
+        found = ip;
+    }
+    spin_unlock(&icache_lock);
+    return found;
+}
+
+size_t inode_cache_shrink(size_t want)
+{
+    size_t objects = want * (PAGE_SIZE / sizeof(struct inode)), scan = 2 * objects, freed = 0;
+    struct inode *ip;
+
+    while (freed < objects && (ip = pick_victim(&scan))) {
+        evict(ip);
+        freed++;
+    }
+    return freed * sizeof(struct inode) / PAGE_SIZE;
+}
+
+static struct inode *pick_unused_of(struct superblock *sb, bool *busy)
+{
+    struct inode *ip;
+
+    *busy = false;
+    spin_lock(&icache_lock);
+    list_for_each (ip, &sb->inodes, sb_link) {
+        if (!atomic_load_explicit(&ip->refs, memory_order_relaxed) && !ip->evicting) {
+            ip->evicting = true;
+            list_del(&ip->lru_link);
+            spin_unlock(&icache_lock);
+            return ip;
+        }
+        *busy = true;
+    }
+    spin_unlock(&icache_lock);
+    return NULL;
+}
+
+bool inode_cache_drop_sb(struct superblock *sb)
+{
+    struct inode *ip;
+    bool busy;
+
+    while ((ip = pick_unused_of(sb, &busy)))
+        evict(ip);
+    return !busy;
+}
+
+/* ---- Writing attributes back ------------------------------------------------------------------ */
+
+void inode_mark_dirty(struct inode *ip)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* [4] */
+    if (READ_ONCE(ip->dirty) || !ip->sb->ops->write_inode)
+        return;
+    spin_lock(&icache_lock);
+    if (!ip->dirty) {
+        ip->dirty = true;
+        list_add_tail(&dirty, &ip->dirty_link);
+        ndirty++;
+    }
+    spin_unlock(&icache_lock);
+}
+
+static void clean_locked(struct inode *ip)
+{
+    WRITE_ONCE(ip->dirty, false);
+    atomic_thread_fence(memory_order_seq_cst);
+    list_del(&ip->dirty_link);
+    ndirty--;
+}
+
+static int write_attributes(struct inode *ip, bool wait)
+{
+    int err;
+
+    inode_lock(ip);
+    err = ip->sb->ops->write_inode(ip, wait);
+    inode_unlock(ip);
+    if (err)
+        inode_mark_dirty(ip);
+    return err;
+}
+
+static struct inode *pick_dirty(struct superblock *sb)
+{
+    struct inode *ip;
+
+    spin_lock(&icache_lock);
+    list_for_each (ip, &dirty, dirty_link) {
+        if ((sb && ip->sb != sb) || ip->evicting)
+            continue;
+        atomic_fetch_add_explicit(&ip->refs, 1, memory_order_relaxed);
+        clean_locked(ip);
+        spin_unlock(&icache_lock);
+        return ip;
+    }
+    spin_unlock(&icache_lock);
+    return NULL;
+}
+
+int inode_write_dirty(struct superblock *sb, bool wait)
+{
+    struct inode *ip;
+    int err, first = 0;
+
+    /* What becomes dirty meanwhile is for the next round: writers must not keep us here. */
+    for (size_t left = READ_ONCE(ndirty); left && (ip = pick_dirty(sb)); left--) {
+        err = write_attributes(ip, wait);
+        if (!first)
+            first = err;
+        inode_put(ip);
+    }
+    return first;
+}
+
+int inode_sync(struct inode *ip, bool data_only)
+{
+    int err = mapping_writeback(&ip->mapping, 0, UINT64_MAX, true), err2;
+    bool was_dirty;
+
+    (void)data_only; /* size and blocks always travel with the attributes */
+    spin_lock(&icache_lock);
+    was_dirty = ip->dirty;
+    if (was_dirty)
+        clean_locked(ip);
+    spin_unlock(&icache_lock);
+    err2 = was_dirty ? write_attributes(ip, true) : 0;
+    if (!err)
+        err = err2;
+    if (ip->sb->ops->sync) {
+        err2 = ip->sb->ops->sync(ip->sb, true);
+        if (!err)
+            err = err2;
+    }
+    err2 = mapping_take_error(&ip->mapping);
+    return err ? err : err2;
+}
+
+/* ---- Permission, owners, times ---------------------------------------------------------------- */
+
+bool caller_is_root(void)
+{
+    return !current->proc || current->proc->fsuid == 0;
+}
+
+static bool in_groups(uint32_t gid)
+{
+    struct process *p = current->proc;
+
+    for (unsigned i = 0; p && i < p->ngroups; i++)
+        if (p->groups[i] == gid)
+            return true;
+    return false;
+}
+
+bool caller_in_group(uint32_t gid)
+{
+    return !current->proc || current->proc->fsgid == gid || in_groups(gid);
+}
+
+bool inode_owner_or_root(struct inode *ip)
+{
+    return caller_is_root() || current->proc->fsuid == ip->uid;
+}
+
+int inode_permission_as(struct inode *ip, int mask, uint32_t uid, uint32_t gid)
+{
+    uint32_t mode = READ_ONCE(ip->mode), bits = mode;
+
+    if ((mask & MAY_WRITE) && ip->sb->read_only &&
+        (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+        return -EROFS;
+    if ((mask & MAY_EXEC) && S_ISREG(mode) && (ip->sb->flags & MS_NOEXEC))
+        return -EACCES;
+    if (uid == 0) {
+        /* Root may do all but execute what nobody may execute. */
+        if ((mask & MAY_EXEC) && !S_ISDIR(mode) && !(mode & 0111))
+            return -EACCES;
+        return 0;
+    }
+    if (uid == ip->uid)
+        bits >>= 6;
+    else if (gid == ip->gid || in_groups(ip->gid))
+        bits >>= 3;
+    return (mask & ~bits & 7) ? -EACCES : 0;
+}
+
+int inode_permission(struct inode *ip, int mask)
+{
+    struct process *p = current->proc;
+
+    return inode_permission_as(ip, mask, p ? p->fsuid : 0, p ? p->fsgid : 0);
+}
+
+struct timespec64 current_time(void)
+{
+    uint64_t ns = clock_realtime_ns();
+
+    return (struct timespec64){(int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC)};
+}
+
+void inode_touch(struct inode *ip, int which)
+{
+    struct timespec64 now = current_time();
+
+    if (which & TOUCH_ATIME)
+        ip->atime = now;
+    if (which & TOUCH_MTIME)
+        ip->mtime = now;
+    if (which & TOUCH_CTIME)
+        ip->ctime = now;
+    inode_mark_dirty(ip);
+}
+
+static bool not_after(const struct timespec64 *a, const struct timespec64 *b)
+{
+    return a->sec < b->sec || (a->sec == b->sec && a->nsec <= b->nsec);
+}
+
+void inode_accessed(struct inode *ip)
+{
+    const int64_t day = 24 * 60 * 60;
+
+    if (ip->sb->read_only || (ip->sb->flags & MS_NOATIME))
+        return;
+    if ((ip->sb->flags & MS_NODIRATIME) && S_ISDIR(ip->mode))
+        return;
+    /* relatime: only the first read after a change, and once a day, are worth a write. */
+    if (!(ip->sb->flags & MS_STRICTATIME) && !not_after(&ip->atime, &ip->mtime) &&
+        !not_after(&ip->atime, &ip->ctime) && current_time().sec - ip->atime.sec < day)
+        return;
+    inode_lock(ip);
+    inode_touch(ip, TOUCH_ATIME);
+    inode_unlock(ip);
+}
+
+void inode_init_owner(struct inode *ip, const struct inode *dir, uint32_t mode)
+{
+    struct process *p = current->proc;
+
+    ip->uid = p ? p->fsuid : 0;
+    ip->gid = p ? p->fsgid : 0;
+    if (dir && (dir->mode & S_ISGID)) {
+        ip->gid = dir->gid;
+        if (S_ISDIR(mode))
+            mode |= S_ISGID;
+        else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !caller_is_root() &&
+                 !caller_in_group(dir->gid))
+            mode &= ~(uint32_t)S_ISGID;
+    }
+    ip->mode = mode;
+    ip->atime = ip->mtime = ip->ctime = current_time();
+}
+
+void inode_kill_suid(struct inode *ip)
+{
+    uint32_t mode = ip->mode;
+
+    if (!S_ISREG(mode) || !(mode & (S_ISUID | S_ISGID)))
+        return;
+    mode &= ~(uint32_t)S_ISUID;
+    if (mode & S_IXGRP) /* without it the bit means mandatory locking, not set-id */
+        mode &= ~(uint32_t)S_ISGID;
+    ip->mode = mode;
+    inode_mark_dirty(ip);
+}
+
+static int check_size(struct inode *ip, uint64_t size)
+{
+    struct process *p = current->proc;
+
+    if (size > inode_size(ip) && p && size > p->limits[RLIMIT_FSIZE].rlim_cur) {
+        signal_send_thread(current, SIGXFSZ, NULL);
+        return -EFBIG;
+    }
+    return size > ip->sb->max_size ? -EFBIG : 0;
+}
+
+int inode_set_size(struct inode *ip, uint64_t size)
+{
+    int err = -EINVAL;
+
+    inode_lock(ip);
+    if (S_ISREG(ip->mode) && ip->ops->truncate)
+        err = check_size(ip, size);
+    if (!err)
+        err = ip->ops->truncate(ip, size);
+    if (!err) {
+        if (!caller_is_root())
+            inode_kill_suid(ip);
+        inode_touch(ip, TOUCH_MTIME | TOUCH_CTIME);
+    }
+    inode_unlock(ip);
+    return err;
+}

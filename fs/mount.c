@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File system types, mounting and unmounting. A file system is mounted in one place, so a dentry is
+ * also a path. Mounting hangs a superblock's root over a directory (dentry->mounted); path lookup
+ * crosses both ways under dcache_lock, so a superblock whose root has no other user than its mount
+ * can be taken away under that lock and nobody can get in any more.
+ *
+ * Locks: mount_lock (mutex) for all of mounting, unmounting and syncing; dcache_lock for the
+ * crossing. The list of mounts changes under both, so either is enough to walk it.
+ */
+#include "fs/mount.h"
+#include "fs/devices.h"
+#include "drivers/block.h"
+#include "lib/log.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "mm/kmalloc.h"
+#include "proc/boot.h"
+#include "proc/syscalls.h"
+
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+#define KEPT_FLAGS                                                                                 \
+    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOSYMFOLLOW | MS_NOATIME | \
+     MS_NODIRATIME | MS_STRICTATIME)
+#define UMOUNT_FLAGS (1 | 2 | 4 | 8) /* FORCE, DETACH, EXPIRE, NOFOLLOW */
+#define UMOUNT_NOFOLLOW 8
+
+struct mutex mount_lock;
+struct list mounts = LIST_INIT(mounts);
+struct dentry *vfs_root;
+static struct list types = LIST_INIT(types);
+static unsigned last_anon_dev;
+
+/* ---- Types and superblocks -------------------------------------------------------------------- */
+
+void fs_register(struct fs_type *t)
+{
+    list_add_tail(&types, &t->link);
+}
+
+static struct fs_type *find_type(const char *name)
+{
+    struct fs_type *t;
+
+    list_for_each (t, &types, link)
+        if (!strcmp(t->name, name))
+            return t;
+    return NULL;
+}
+
+static void superblock_init(struct superblock *sb, const struct fs_type *type)
+{
+    sb->type = type;
+    sb->max_size = INT64_MAX;
+    mutex_init(&sb->rename_lock, MUTEX_RENAME);
+    list_init(&sb->inodes);
+    list_init(&sb->link);
+    sb->dev = make_dev(0, ++last_anon_dev);
+}
+
+int superblock_init_internal(struct superblock *sb, const struct fs_type *type)
+{
+    superblock_init(sb, type);
+    sb->flags = MS_NOATIME;
+    return 0;
+}
+
+static bool device_mounted(const struct block_device *bd)
+{
+    struct superblock *sb;
+
+    list_for_each (sb, &mounts, link)
+        if (sb->bdev == bd)
+            return true;
+    return false;
+}
+
+/* Fresh, filled by the file system, not yet anywhere. */
+static struct superblock *make_superblock(const struct fs_type *type, struct block_device *bd,
+                                          const char *source, uint64_t flags, const char *options)
+{
+    struct superblock *sb = kzalloc(sizeof(*sb));
+    int err;
+
+    if (!sb)
+        return err_ptr(-ENOMEM);
+    superblock_init(sb, type);
+    snprintf(sb->source, sizeof(sb->source), "%s", source);
+    sb->flags = flags & KEPT_FLAGS;
+    sb->read_only = (flags & MS_RDONLY) || (bd && bd->read_only);
+    sb->bdev = bd;
+    if (bd)
+        sb->dev = make_dev(BLOCK_MAJOR, bd->minor);
+    err = type->mount(sb, options);
+    if (!err)
+        return sb;
+    if (sb->root) {
+        dentry_put(sb->root);
+        inode_cache_drop_sb(sb);
+        if (sb->ops->unmount)
+            sb->ops->unmount(sb);
+    }
+    kfree(sb);
+    return err_ptr(err);
+}
+
+static void destroy_superblock(struct superblock *sb)
+{
+    dentry_put(sb->root);
+    if (!inode_cache_drop_sb(sb)) {
+        pr_err("%s on %s: inodes still in use after unmounting\n", sb->type->name, sb->source);
+        return; /* leaked, so that whoever uses them finds them */
+    }
+    if (sb->ops->unmount)
+        sb->ops->unmount(sb);
+    if (sb->bdev)
+        block_flush(sb->bdev);
+    kfree(sb);
+}
+
+/* ---- Mounting --------------------------------------------------------------------------------- */
+
+static struct block_device *device_of_node(struct inode *ip)
+{
+    struct block_device *bd;
+
+    if (!S_ISBLK(ip->mode))
+        return err_ptr(-ENOTBLK);
+    for (unsigned i = 0; (bd = block_at(i)); i++)
+        if (ip->rdev == make_dev(BLOCK_MAJOR, bd->minor))
+            return bd;
+    return err_ptr(-ENXIO);
+}
+
+/* The device that source names: a node, or at boot, before there are any, "/dev/NAME". */
+static struct block_device *find_device(const char *source)
+{
+    struct block_device *bd;
+    struct dentry *d;
+
+    if (vfs_root) {
+        d = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW);
+        if (is_err(d))
+            return err_ptr(ptr_err(d));
+        bd = device_of_node(d->inode);
+        dentry_put(d);
+        return bd;
+    }
+    bd = block_find(strncmp(source, "/dev/", 5) ? source : source + 5);
+    return bd ? bd : err_ptr(-ENXIO);
+}
+
+/* Hangs sb over `at` (NULL: it becomes the root). Consumes nothing. */
+static int attach(struct superblock *sb, struct dentry *at)
+{
+    int err = 0;
+
+    spin_lock(&dcache_lock);
+    if (!at)
+        vfs_root = dentry_ref(sb->root);
+    else if (at->mounted)
+        err = -EBUSY;
+    else if (!at->hashed && at->parent != at)
+        err = -ENOENT; /* removed meanwhile */
+    else
+        at->mounted = sb;
+    if (!err && at)
+        sb->mountpoint = dentry_ref(at);
+    if (!err)
+        list_add_tail(&mounts, &sb->link);
+    spin_unlock(&dcache_lock);
+    return err;
+}
+
+static int mount_locked(const struct fs_type *type, struct block_device *bd, const char *source,
+                        struct dentry *at, uint64_t flags, const char *options)
+{
+    struct superblock *sb;
+    int err;
+
+    if (bd && device_mounted(bd))
+        return -EBUSY;
+    sb = make_superblock(type, bd, source, flags, options);
+    if (is_err(sb))
+        return ptr_err(sb);
+    err = attach(sb, at);
+    if (err)
+        destroy_superblock(sb);
+    return err;
+}
+
+int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
+              const char *options)
+{
+    const struct fs_type *t = find_type(type);
+    struct block_device *bd = NULL;
+    int err;
+
+    if (!t)
+        return -ENODEV;
+    if (at && !S_ISDIR(at->inode->mode))
+        return -ENOTDIR;
+    if (t->needs_device)
+        bd = find_device(source);
+    if (is_err(bd))
+        return ptr_err(bd);
+    mutex_lock(&mount_lock);
+    err = mount_locked(t, bd, source, at, flags, options);
+    mutex_unlock(&mount_lock);
+    return err;
+}
+
+int vfs_mount_root(const char *source, const char *type, uint64_t flags)
+{
+    return vfs_mount(source, NULL, type, flags, "");
+}
+
+static int remount(struct superblock *sb, uint64_t flags)
+{
+    bool read_only = flags & MS_RDONLY;
+    int err = 0;
+
+    if (read_only && !sb->read_only && sb->writers)
+        return -EBUSY;
+    if (!read_only && sb->bdev && sb->bdev->read_only)
+        return -EACCES;
+    if (read_only != sb->read_only) {
+        if (read_only)
+            err = vfs_sync_sb(sb, true);
+        if (!err && sb->ops->remount)
+            err = sb->ops->remount(sb, read_only);
+    }
+    if (err)
+        return err;
+    sb->read_only = read_only;
+    sb->flags = flags & KEPT_FLAGS;
+    return 0;
+}
+
+/* ---- Unmounting ------------------------------------------------------------------------------- */
+
+/* Takes sb out of the tree if nobody is in it. */
+static int detach(struct superblock *sb)
+{
+    int err = 0;
+
+    dentry_prune(sb->root);
+    spin_lock(&dcache_lock);
+    if ((atomic_load(&sb->root->refs) & ~DENTRY_DEAD) != 1 || sb->root->mounted)
+        err = -EBUSY;
+    if (!err) {
+        sb->mountpoint->mounted = NULL;
+        list_del(&sb->link);
+    }
+    spin_unlock(&dcache_lock);
+    return err;
+}
+
+static int unmount_locked(struct superblock *sb)
+{
+    int err = detach(sb);
+
+    if (err)
+        return err;
+    if (!sb->read_only)
+        vfs_sync_sb(sb, true);
+    dentry_put(sb->mountpoint);
+    destroy_superblock(sb);
+    return 0;
+}
+
+/* Consumes the reference on root. MNT_DETACH does not unmount what is in use either. */
+int vfs_unmount(struct dentry *root, int flags)
+{
+    struct superblock *sb = root->sb;
+    bool is_root = root == sb->root;
+    int err;
+
+    (void)flags;
+    mutex_lock(&mount_lock); /* from here on sb stays, without our reference too */
+    dentry_put(root);
+    if (!is_root)
+        err = -EINVAL;
+    else
+        err = sb->mountpoint ? unmount_locked(sb) : -EBUSY;
+    mutex_unlock(&mount_lock);
+    return err;
+}
+
+/* ---- System calls ----------------------------------------------------------------------------- */
+
+static long do_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
+                     const char *options)
+{
+    long err;
+
+    if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
+        return 0; /* there is one view of the tree: nothing to propagate */
+    if (flags & (MS_BIND | MS_MOVE))
+        return -EINVAL;
+    if (!(flags & MS_REMOUNT))
+        return vfs_mount(source, at, type, flags, options);
+    if (at != at->sb->root)
+        return -EINVAL;
+    mutex_lock(&mount_lock);
+    err = remount(at->sb, flags);
+    mutex_unlock(&mount_lock);
+    return err;
+}
+
+/* A string argument that may be NULL. */
+static char *string_arg(uaddr_t u)
+{
+    char *s;
+
+    if (u)
+        return path_from_user(u, true);
+    s = kzalloc(1);
+    return s ? s : err_ptr(-ENOMEM);
+}
+
+long sys_mount(uaddr_t usource, uaddr_t utarget, uaddr_t utype, uint64_t flags, uaddr_t udata)
+{
+    char *arg[3] = {string_arg(usource), string_arg(utype), string_arg(udata)};
+    struct dentry *at = NULL;
+    long err = 0;
+
+    if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+        flags &= ~(uint64_t)MS_MGC_MSK;
+    for (unsigned i = 0; i < 3; i++)
+        if (is_err(arg[i]) && !err)
+            err = ptr_err(arg[i]);
+    if (!err) {
+        at = path_lookup_user(AT_FDCWD, utarget, LOOKUP_FOLLOW);
+        err = is_err(at) ? ptr_err(at) : 0;
+    }
+    if (!err) {
+        err = caller_is_root() ? do_mount(arg[0], at, arg[1], flags, arg[2]) : -EPERM;
+        dentry_put(at);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        path_free(arg[i]);
+    return err;
+}
+
+long sys_umount2(uaddr_t target, int flags)
+{
+    struct dentry *d;
+
+    if (flags & ~UMOUNT_FLAGS)
+        return -EINVAL;
+    if (!caller_is_root())
+        return -EPERM;
+    d = path_lookup_user(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
+    return is_err(d) ? ptr_err(d) : vfs_unmount(d, flags);
+}
+
+/* ---- /proc/mounts ----------------------------------------------------------------------------- */
+
+struct text {
+    char *buf;
+    size_t size, len; /* len: what it would be with room enough */
+};
+
+static void text_add(struct text *t, const char *s)
+{
+    for (; *s; s++, t->len++)
+        if (t->len < t->size)
+            t->buf[t->len] = *s;
+}
+
+/* A name with the separators written in octal, as in fstab. */
+static void text_add_name(struct text *t, const char *s)
+{
+    char c[8];
+
+    for (; *s; s++) {
+        bool plain = *s != ' ' && *s != '\t' && *s != '\n' && *s != '\\';
+
+        snprintf(c, sizeof(c), plain ? "%c" : "\\%03o", (unsigned char)*s);
+        text_add(t, c);
+    }
+}
+
+static void mount_line(struct text *t, const struct superblock *sb, const struct dentry *root,
+                       char *path)
+{
+    static const struct {
+        uint64_t flag;
+        const char *name;
+    } options[] = {
+        {MS_NOSUID, ",nosuid"},   {MS_NODEV, ",nodev"},           {MS_NOEXEC, ",noexec"},
+        {MS_NOATIME, ",noatime"}, {MS_NODIRATIME, ",nodiratime"}, {MS_SYNCHRONOUS, ",sync"},
+    };
+    char *at = dentry_path_locked(sb->root, root, path, PATH_MAX);
+
+    text_add_name(t, *sb->source ? sb->source : "none");
+    text_add(t, " ");
+    text_add_name(t, at ? at : "?");
+    text_add(t, " ");
+    text_add(t, sb->type->name);
+    text_add(t, sb->read_only ? " ro" : " rw");
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++)
+        if (sb->flags & options[i].flag)
+            text_add(t, options[i].name);
+    if (!(sb->flags & (MS_NOATIME | MS_STRICTATIME)))
+        text_add(t, ",relatime");
+    text_add(t, " 0 0\n");
+}
+
+size_t mounts_text(char *buf, size_t size)
+{
+    struct text t = {.buf = buf, .size = size};
+    char *path = kmalloc(PATH_MAX, 0);
+    struct dentry *root;
+    struct superblock *sb;
+
+    if (!path)
+        return 0;
+    root = current_root();
+    spin_lock(&dcache_lock);
+    list_for_each (sb, &mounts, link)
+        mount_line(&t, sb, root, path);
+    spin_unlock(&dcache_lock);
+    dentry_put(root);
+    kfree(path);
+    return t.len;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening: from a path and O_* flags to a struct file. Creation and the check that the name is free
+ * happen under the directory's lock, so that O_EXCL means what it says; permission is checked on
+ * existing files only (who creates a file may open it in any mode).
+ */
+#include "fs/dcache.h"
+#include "lib/log.h"
+#include "mm/kmalloc.h"
+#include "proc/files.h"
+#include "proc/process.h"
+#include "proc/syscalls.h"
+
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+/* O_PATH: the file can be named through it, and nothing else. */
+static const struct file_ops path_file_ops;
+
+static int access_mask(int flags)
+{
+    static const int mask[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+
+    return mask[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
+}
+
+static int may_open(struct inode *ip, int flags)
+{
+    int mask = access_mask(flags);
+
+    if (S_ISLNK(ip->mode))
+        return -ELOOP;
+    if (S_ISDIR(ip->mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
+        return -EISDIR;
+    if ((S_ISCHR(ip->mode) || S_ISBLK(ip->mode)) && (ip->sb->flags & MS_NODEV))
+        return -EACCES;
+    if ((flags & O_NOATIME) && !inode_owner_or_root(ip))
+        return -EPERM;
+    return inode_permission(ip, mask);
+}
+
+static const struct file_ops *ops_for(struct inode *ip)
+{
+    if (S_ISCHR(ip->mode))
+        return chrdev_find(ip->rdev);
+    if (S_ISBLK(ip->mode))
+        return &blkdev_file_ops;
+    if (S_ISFIFO(ip->mode))
+        return &fifo_file_ops;
+    return S_ISSOCK(ip->mode) ? NULL : ip->fops;
+}
+
+struct file *file_open_dentry(struct dentry *d, int flags)
+{
+    const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(d->inode);
+    struct file *f;
+    int err;
+
+    if (!ops)
+        return err_ptr(-ENXIO);
+    f = file_alloc(d, ops, flags);
+    if (is_err(f) || !ops->open)
+        return f;
+    err = ops->open(d->inode, f);
+    if (!err)
+        return f;
+    f->ops = &path_file_ops; /* it was never open: nothing to release */
+    file_put(f);
+    return err_ptr(err);
+}
+
+static struct file *open_existing(struct dentry *d, int flags, bool created)
+{
+    struct file *f;
+    int err = 0;
+
+    if ((flags & O_DIRECTORY) && !S_ISDIR(d->inode->mode))
+        return err_ptr(-ENOTDIR);
+    if (!(flags & O_PATH) && !created)
+        err = may_open(d->inode, flags);
+    if (err)
+        return err_ptr(err);
+    f = file_open_dentry(d, flags);
+    if (is_err(f) || created || !(flags & O_TRUNC) || !S_ISREG(d->inode->mode))
+        return f;
+    err = inode_set_size(d->inode, 0);
+    if (!err)
+        return f;
+    file_put(f);
+    return err_ptr(err);
+}
+
+/* The locked directory w->dir has no such name: d is negative. */
+static int create_file(struct walk *w, struct dentry *d, uint32_t mode)
+{
+    struct inode *dir = w->dir->inode, *ip;
+    int err = dir->nlink ? inode_permission(dir, MAY_WRITE | MAY_EXEC) : -ENOENT;
+
+    if (!err && !dir->ops->create)
+        err = -EACCES;
+    if (!err)
+        err = dir->ops->create(dir, d->name, d->len, (mode & 07777 & ~current_umask()) | S_IFREG,
+                               &ip);
+    if (!err)
+        dentry_instantiate(d, ip);
+    return err;
+}
+
+/* The last name's dentry, created if need be; referenced. err_ptr(-EEXIST) as O_EXCL asks. */
+static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode, bool *created)
+{
+    struct dentry *d;
+    int err = 0;
+
+    inode_lock(w->dir->inode);
+    d = walk_last_locked(w);
+    if (!is_err(d) && !d->inode) {
+        err = create_file(w, d, mode);
+        *created = !err;
+    } else if (!is_err(d) && (flags & O_EXCL)) {
+        err = -EEXIST;
+    }
+    inode_unlock(w->dir->inode);
+    if (!err)
+        return d;
+    dentry_put(d);
+    return err_ptr(err);
+}
+
+/* One round of open(O_CREAT): 0 with *out NULL means a link was followed, go on. */
+static int create_step(struct walk *w, int flags, uint32_t mode, struct file **out)
+{
+    bool created = false;
+    struct dentry *d;
+    int err = walk_to_parent(w);
+
+    *out = NULL;
+    if (err)
+        return err;
+    if (w->last == LAST_ROOT && w->links) { /* a magic link led straight to the file */
+        *out = open_existing(w->dir, flags, false);
+        return 0;
+    }
+    if (w->last != LAST_NAME || w->slash)
+        return -EISDIR;
+    d = lookup_or_create(w, flags, mode, &created);
+    if (is_err(d))
+        return ptr_err(d);
+    d = dentry_top(d);
+    if (S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW))
+        err = walk_follow_last(w, d);
+    else
+        *out = open_existing(d, flags, created);
+    dentry_put(d);
+    return err;
+}
+
+static struct file *open_create(int dirfd, const char *path, int flags, uint32_t mode)
+{
+    struct walk w;
+    struct file *f = NULL;
+    int err = walk_start(&w, dirfd, path, 0);
+
+    if (err)
+        return err_ptr(err);
+    while (!err && !f)
+        err = create_step(&w, flags, mode, &f);
+    walk_end(&w);
+    return err ? err_ptr(err) : f;
+}
+
+struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
+{
+    unsigned lookup =
+        (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
+    struct dentry *d;
+    struct file *f;
+
+    if (flags & O_PATH)
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if ((flags & O_TMPFILE) == O_TMPFILE)
+        return err_ptr(-EOPNOTSUPP);
+    if ((flags & O_CREAT) && (flags & O_DIRECTORY))
+        return err_ptr(-EINVAL);
+    if (flags & O_CREAT)
+        return open_create(dirfd, path, flags, mode);
+    d = path_lookup(dirfd, path, lookup);
+    if (is_err(d))
+        return (struct file *)d;
+    f = open_existing(d, flags, false);
+    dentry_put(d);
+    return f;
+}
+
+long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
+{
+    char *path = path_from_user(upath, false);
+    struct file *f;
+    int fd;
+
+    if (is_err(path))
+        return ptr_err(path);
+    fd = fd_reserve(flags, 0);
+    if (fd >= 0) {
+        f = vfs_open(dirfd, path, flags & O_PATH ? flags : flags | O_LARGEFILE, mode);
+        if (!is_err(f)) {
+            fd_publish(fd, f);
+        } else {
+            fd_unreserve(fd);
+            fd = ptr_err(f);
+        }
+    }
+    path_free(path);
+    return fd;
+}

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pipes and FIFOs: a ring of bytes on pages that are allocated when first needed. When the ring runs
+ * empty it starts over at its first page, so a pipe that is read as fast as it is written has one.
+ *
+ *  [1] A write of at most PIPE_BUF bytes goes in whole or not at all, so a writer waits until
+ *      PIPE_BUF bytes are free, and readers wake writers only then.
+ *  [2] Readers wait only for an empty pipe, so writers wake them only when it was empty.
+ *  [3] pipe->files counts the open files on it; a FIFO's inode points to its pipe while that is > 0.
+ *
+ * Locks: inode->lock for [3] and opening; pipe->lock (of the same rank, never both) for the ring.
+ * User memory is touched with pipe->lock held: page faults never take it. poll reads the counts
+ * without a lock.
+ */
+#include "fs/dcache.h"
+#include "lib/log.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "mm/kmalloc.h"
+#include "proc/process.h"
+#include "proc/syscalls.h"
+
+#include <asm/ioctls.h>
+#include <linux/eventpoll.h>
+#include <linux/fcntl.h>
+#include <linux/limits.h>
+
+#define DEFAULT_PAGES 16u
+#define MAX_BYTES (1u << 20)
+
+struct pipe {
+    struct mutex lock;
+    struct waitq read_wait, write_wait;
+    size_t start, len; /* the ring: where the oldest byte is, bytes in it */
+    unsigned npages;
+    struct page **pages;                 /* each NULL until first needed */
+    unsigned readers, writers;           /* open ends */
+    unsigned reader_opens, writer_opens; /* ever */
+    unsigned files;                      /* inode->lock */
+    struct page *first_pages[DEFAULT_PAGES];
+};
+
+static struct superblock pipe_sb;
+static const struct fs_type pipe_type = {.name = "pipefs"};
+static const struct super_ops pipe_super_ops;
+static const struct inode_ops pipe_inode_ops;
+static const struct file_ops no_ops;
+static _Atomic uint64_t last_ino;
+
+static size_t capacity(const struct pipe *p)
+{
+    return p->npages * PAGE_SIZE;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------- */
+
+static struct pipe *pipe_alloc(void)
+{
+    struct pipe *p = kzalloc(sizeof(*p));
+
+    if (!p)
+        return NULL;
+    mutex_init(&p->lock, MUTEX_INODE);
+    waitq_init(&p->read_wait);
+    waitq_init(&p->write_wait);
+    p->pages = p->first_pages;
+    p->npages = DEFAULT_PAGES;
+    return p;
+}
+
+static void pipe_free(struct pipe *p)
+{
+    for (unsigned i = 0; i < p->npages; i++)
+        if (p->pages[i])
+            page_put(p->pages[i]);
+    if (p->pages != p->first_pages)
+        kfree(p->pages);
+    kfree(p);
+}
+
+static void wake_everybody(struct pipe *p)
+{
+    waitq_wake_all(&p->read_wait);
+    waitq_wake_all(&p->write_wait);
+}
+
+/* ---- The ring --------------------------------------------------------------------------------- */
+
+/* The other side of a transfer: pieces of user memory, or one of kernel memory. */
+struct cursor {
+    const struct user_iov *iov;
+    const char *kernel;
+    size_t offset; /* in *iov, or in kernel */
+    size_t left;   /* in all */
+};
+
+static struct cursor cursor_of(const struct user_iov *iov, unsigned n)
+{
+    struct cursor c = {.iov = iov};
+
+    for (unsigned i = 0; i < n; i++)
+        c.left += iov[i].len;
+    return c;
+}
+
+/* Bytes that can be moved in one copy between the ring at `at` and the cursor. */
+static size_t piece(struct cursor *c, size_t at, size_t n)
+{
+    n = MIN(n, PAGE_SIZE - (at & PAGE_MASK));
+    n = MIN(n, c->left);
+    if (c->kernel)
+        return n;
+    while (c->offset == c->iov->len) {
+        c->iov++;
+        c->offset = 0;
+    }
+    return MIN(n, c->iov->len - c->offset);
+}
+
+static void advance(struct cursor *c, size_t n)
+{
+    c->offset += n;
+    c->left -= n;
+}
+
+/* pipe->lock held, the pipe not empty. Bytes taken, or -EFAULT. */
+static ssize_t take(struct pipe *p, struct cursor *c)
+{
+    size_t done = 0;
+
+    while (p->len && c->left) {
+        size_t n = piece(c, p->start, p->len);
+        char *from = (char *)page_va(p->pages[p->start >> PAGE_SHIFT]) + (p->start & PAGE_MASK);
+
+        if (copy_to_user(c->iov->base + c->offset, from, n))
+            return done ? (ssize_t)done : -EFAULT;
+        advance(c, n);
+        done += n;
+        p->start += n;
+        if (p->start == capacity(p))
+            p->start = 0;
+        WRITE_ONCE(p->len, p->len - n);
+    }
+    if (!p->len)
+        p->start = 0;
+    return (ssize_t)done;
+}
+
+/* pipe->lock held: puts at most `room` bytes in. Bytes put, or -EFAULT, -ENOMEM. */
+static ssize_t put(struct pipe *p, struct cursor *c, size_t room)
+{
+    size_t done = 0;
+
+    while (room && c->left) {
+        size_t end = p->start + p->len, at = end < capacity(p) ? end : end - capacity(p);
+        size_t n = piece(c, at, room);
+        struct page **slot = &p->pages[at >> PAGE_SHIFT];
+        char *to;
+
+        if (!*slot)
+            *slot = page_alloc(0);
+        if (!*slot)
+            return done ? (ssize_t)done : -ENOMEM;
+        to = (char *)page_va(*slot) + (at & PAGE_MASK);
+        if (c->kernel)
+            memcpy(to, c->kernel + c->offset, n);
+        else if (copy_from_user(to, c->iov->base + c->offset, n))
+            return done ? (ssize_t)done : -EFAULT;
+        advance(c, n);
+        done += n;
+        room -= n;
+        WRITE_ONCE(p->len, p->len + n);
+    }
+    return (ssize_t)done;
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------- */
+
+static bool readable(const struct pipe *p)
+{
+    return READ_ONCE(p->len) || !READ_ONCE(p->writers);
+}
+
+static bool nonblocking(struct file *f)
+{
+    return atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK;
+}
+
+static ssize_t pipe_readv(struct file *f, const struct user_iov *iov, unsigned niov, off_t *pos)
+{
+    struct pipe *p = f->private_data;
+    struct cursor c = cursor_of(iov, niov);
+    bool wake;
+    ssize_t n;
+
+    (void)pos;
+    if (!c.left)
+        return 0;
+    mutex_lock(&p->lock);
+    while (unlikely(!p->len)) {
+        if (!p->writers || nonblocking(f)) {
+            n = p->writers ? -EAGAIN : 0;
+            mutex_unlock(&p->lock);
+            return n;
+        }
+        mutex_unlock(&p->lock);
+        n = wait_event_interruptible(&p->read_wait, readable(p));
+        if (n)
+            return n;
+        mutex_lock(&p->lock);
+    }
+    n = take(p, &c);
+    wake = capacity(p) - p->len >= PIPE_BUF; /* [1] */
+    mutex_unlock(&p->lock);
+    if (wake)
+        waitq_wake_all(&p->write_wait);
+    return n;
+}
+
+static ssize_t pipe_read(struct file *f, uaddr_t buf, size_t len, off_t *pos)
+{
+    struct user_iov iov = {buf, len};
+
+    return pipe_readv(f, &iov, 1, pos);
+}
+
+/* ---- Writing ---------------------------------------------------------------------------------- */
+
+/* Room for at least `need` bytes, or nobody left to read them. */
+static bool writable(const struct pipe *p, size_t need)
+{
+    return capacity(p) - READ_ONCE(p->len) >= need || !READ_ONCE(p->readers);
+}
+
+/* One round, pipe->lock held. Bytes put; -EAGAIN: no room for `need`. */
+static ssize_t write_some(struct pipe *p, struct cursor *c, size_t need, bool *was_empty)
+{
+    size_t room = capacity(p) - p->len;
+
+    if (!p->readers)
+        return -EPIPE;
+    if (room < need)
+        return -EAGAIN;
+    *was_empty = !p->len;
+    return put(p, c, room);
+}
+
+static ssize_t write_all(struct file *f, struct cursor *c)
+{
+    struct pipe *p = f->private_data;
+    size_t total = c->left, need = total <= PIPE_BUF ? total : 1;
+    bool was_empty;
+    ssize_t n = 0;
+
+    while (c->left) {
+        was_empty = false;
+        mutex_lock(&p->lock);
+        n = write_some(p, c, need, &was_empty);
+        mutex_unlock(&p->lock);
+        if (was_empty) /* [2] */
+            waitq_wake_all(&p->read_wait);
+        if (n == -EAGAIN && !nonblocking(f))
+            n = wait_event_interruptible(&p->write_wait,
+                                         writable(p, MIN(c->left, (size_t)PIPE_BUF)));
+        if (n < 0)
+            break;
+    }
+    if (n == -EPIPE)
+        signal_send_thread(current, SIGPIPE, NULL);
+    return c->left < total ? (ssize_t)(total - c->left) : n;
+}
+
+static ssize_t pipe_writev(struct file *f, const struct user_iov *iov, unsigned n, off_t *pos)
+{
+    struct cursor c = cursor_of(iov, n);
+
+    (void)pos;
+    return write_all(f, &c);
+}
+
+static ssize_t pipe_write(struct file *f, uaddr_t buf, size_t len, off_t *pos)
+{
+    struct user_iov iov = {buf, len};
+
+    return pipe_writev(f, &iov, 1, pos);
+}
+
+static ssize_t pipe_write_kernel(struct file *f, const void *buf, size_t len, off_t *pos)
+{
+    struct cursor c = {.kernel = buf, .left = len};
+
+    (void)pos;
+    return write_all(f, &c);
+}
+
+/* ---- poll, ioctl, fcntl ----------------------------------------------------------------------- */
+
+static unsigned pipe_poll(struct file *f, struct poll_table *pt)
+{
+    struct pipe *p = f->private_data;
+    unsigned events = 0;
+
+    if (f->mode & FMODE_READ) {
+        poll_add(pt, &p->read_wait);
+        if (READ_ONCE(p->len))
+            events |= EPOLLIN | EPOLLRDNORM;
+        /* A FIFO that no writer has opened since this end was: not hung up, only quiet. */
+        if (!READ_ONCE(p->writers) && (off_t)READ_ONCE(p->writer_opens) != f->pos)
+            events |= EPOLLHUP;
+    }
+    if (f->mode & FMODE_WRITE) {
+        poll_add(pt, &p->write_wait);
+        if (capacity(p) - READ_ONCE(p->len) >= PIPE_BUF)
+            events |= EPOLLOUT | EPOLLWRNORM;
+        if (!READ_ONCE(p->readers))
+            events |= EPOLLERR;
+    }
+    return events;
+}
+
+int pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+{
+    struct pipe *p = f->private_data;
+
+    return cmd == FIONREAD ? put_user_u32(arg, (uint32_t)READ_ONCE(p->len)) : -ENOTTY;
+}
+
+/* pipe->lock held: the same bytes in a ring of npages. */
+static int resize(struct pipe *p, unsigned npages)
+{
+    size_t offset = p->start & PAGE_MASK, used = ALIGN_UP(offset + p->len, PAGE_SIZE) >> PAGE_SHIFT;
+    struct page **pages;
+
+    if (!p->len)
+        used = 0;
+    if (used > npages)
+        return -EBUSY;
+    pages = kzalloc(npages * sizeof(*pages));
+    if (!pages)
+        return -ENOMEM;
+    for (unsigned i = 0; i < p->npages; i++) {
+        struct page *page = p->pages[(i + (p->start >> PAGE_SHIFT)) % p->npages];
+
+        if (i < used)
+            pages[i] = page;
+        else if (page)
+            page_put(page);
+    }
+    if (p->pages != p->first_pages)
+        kfree(p->pages);
+    p->pages = pages;
+    p->npages = npages;
+    p->start = used ? offset : 0;
+    return 0;
+}
+
+static long set_size(struct pipe *p, uint64_t bytes)
+{
+    unsigned npages = 1;
+    long err;
+
+    if (bytes > INT32_MAX)
+        return -EINVAL;
+    while (npages * PAGE_SIZE < bytes)
+        npages *= 2;
+    if (npages * PAGE_SIZE > MAX_BYTES && !caller_is_root())
+        return -EPERM;
+    mutex_lock(&p->lock);
+    err = resize(p, npages);
+    mutex_unlock(&p->lock);
+    wake_everybody(p);
+    return err ? err : (long)(npages * PAGE_SIZE);
+}
+
+long pipe_fcntl(struct file *f, int cmd, uint64_t arg)
+{
+    struct pipe *p = f->private_data;
+
+    if (f->ops != &fifo_file_ops)
+        return -EBADF;
+    return cmd == F_GETPIPE_SZ ? (long)capacity(p) : set_size(p, arg);
+}
+
+/* ---- Opening and closing ---------------------------------------------------------------------- */
+
+static void add_ends(struct pipe *p, struct file *f)
+{
+    if (f->mode & FMODE_READ) {
+        p->readers++;
+        p->reader_opens++;
+    }
+    if (f->mode & FMODE_WRITE) {
+        p->writers++;
+        p->writer_opens++;
+    }
+}
+
+static struct pipe *attach(struct inode *ip, struct file *f)
+{
+    struct pipe *p;
+
+    inode_lock(ip);
+    p = ip->pipe ? ip->pipe : pipe_alloc();
+    if (p) {
+        ip->pipe = p;
+        p->files++;
+        add_ends(p, f);
+    }
+    inode_unlock(ip);
+    return p;
+}
+
+static void pipe_release(struct file *f)
+{
+    struct pipe *p = f->private_data;
+    struct inode *ip = f->inode;
+    bool last;
+
+    inode_lock(ip);
+    if (f->mode & FMODE_READ)
+        WRITE_ONCE(p->readers, p->readers - 1);
+    if (f->mode & FMODE_WRITE)
+        WRITE_ONCE(p->writers, p->writers - 1);
+    last = !--p->files;
+    if (last)
+        ip->pipe = NULL;
+    if (last && ip->sb == &pipe_sb)
+        ip->nlink = 0; /* nobody can come back to it */
+    inode_unlock(ip);
+    if (last)
+        pipe_free(p);
+    else
+        wake_everybody(p);
+}
+
+/* Waits for the other end, as open(2) of a FIFO does without O_NONBLOCK. */
+static int wait_partner(struct pipe *p, struct file *f, unsigned seen_readers,
+                        unsigned seen_writers)
+{
+    if ((f->mode & FMODE_READ) && !(f->mode & FMODE_WRITE))
+        return wait_event_interruptible(
+            &p->read_wait, READ_ONCE(p->writers) || READ_ONCE(p->writer_opens) != seen_writers);
+    if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_READ))
+        return wait_event_interruptible(
+            &p->write_wait, READ_ONCE(p->readers) || READ_ONCE(p->reader_opens) != seen_readers);
+    return 0;
+}
+
+static int fifo_open(struct inode *ip, struct file *f)
+{
+    struct pipe *p = attach(ip, f);
+    unsigned seen_readers, seen_writers;
+    int err = 0;
+
+    if (!p)
+        return -ENOMEM;
+    f->private_data = p;
+    seen_readers = READ_ONCE(p->reader_opens);
+    seen_writers = READ_ONCE(p->writer_opens);
+    f->pos = READ_ONCE(p->writers) ? -1 : (off_t)seen_writers;
+    wake_everybody(p);
+    if (!nonblocking(f))
+        err = wait_partner(p, f, seen_readers, seen_writers);
+    else if (f->mode == FMODE_WRITE && !READ_ONCE(p->readers))
+        err = -ENXIO;
+    if (err)
+        pipe_release(f);
+    return err;
+}
+
+const struct file_ops fifo_file_ops = {
+    .open = fifo_open,
+    .release = pipe_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .readv = pipe_readv,
+    .writev = pipe_writev,
+    .write_kernel = pipe_write_kernel,
+    .ioctl = pipe_ioctl,
+    .poll = pipe_poll,
+};
+
+/* ---- pipe2 ------------------------------------------------------------------------------------ */
+
+static struct dentry *make_pipe_dentry(void)
+{
+    uint64_t ino = atomic_fetch_add(&last_ino, 1) + 1;
+    struct inode *ip = inode_new(&pipe_sb, ino);
+    char name[32];
+    struct dentry *d;
+
+    if (!ip)
+        return NULL;
+    inode_init_owner(ip, NULL, S_IFIFO | 0600);
+    ip->ops = &pipe_inode_ops;
+    ip->fops = &fifo_file_ops;
+    snprintf(name, sizeof(name), "pipe:[%lu]", ino);
+    ip->nlink = 0; /* until a file is open: then giving up is giving the dentry back */
+    d = dentry_make_anon(name, ip);
+    if (d)
+        ip->nlink = 1;
+    return d;
+}
+
+static struct file *open_end(struct dentry *d, int flags)
+{
+    struct file *f = file_alloc(d, &fifo_file_ops, flags);
+
+    if (is_err(f))
+        return f;
+    f->private_data = attach(d->inode, f);
+    f->pos = -1;
+    if (f->private_data)
+        return f;
+    f->ops = &no_ops; /* nothing to release */
+    file_put(f);
+    return err_ptr(-ENOMEM);
+}
+
+static int make_pipe(struct file *ends[2], int flags)
+{
+    struct dentry *d = make_pipe_dentry();
+    int err = 0;
+
+    if (!d)
+        return -ENOMEM;
+    ends[0] = open_end(d, O_RDONLY | flags);
+    if (is_err(ends[0])) {
+        d->inode->nlink = 0;
+        dentry_put(d);
+        return ptr_err(ends[0]);
+    }
+    ends[1] = open_end(d, O_WRONLY | flags);
+    if (is_err(ends[1])) {
+        err = ptr_err(ends[1]);
+        file_put(ends[0]);
+    }
+    dentry_put(d);
+    return err;
+}
+
+static int install_pair(struct file *ends[2], int flags, uaddr_t ufds)
+{
+    int fds[2], err = 0;
+
+    fds[0] = fd_reserve(flags, 0);
+    fds[1] = fds[0] < 0 ? fds[0] : fd_reserve(flags, 0);
+    if (fds[1] < 0)
+        err = fds[1];
+    else if (copy_to_user(ufds, fds, sizeof(fds)))
+        err = -EFAULT;
+    if (!err) {
+        fd_publish(fds[0], ends[0]);
+        fd_publish(fds[1], ends[1]);
+        return 0;
+    }
+    if (fds[0] >= 0)
+        fd_unreserve(fds[0]);
+    if (fds[1] >= 0)
+        fd_unreserve(fds[1]);
+    return err;
+}
+
+long sys_pipe2(uaddr_t ufds, int flags)
+{
+    struct file *ends[2] = {NULL, NULL};
+    int err;
+
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
+        return -EINVAL;
+    err = make_pipe(ends, flags & O_NONBLOCK);
+    if (err)
+        return err;
+    err = install_pair(ends, flags, ufds);
+    if (err) {
+        file_put(ends[0]);
+        file_put(ends[1]);
+    }
+    return err;
+}
+
+void pipe_init(void)
+{
+    BUG_ON(superblock_init_internal(&pipe_sb, &pipe_type));
+    pipe_sb.ops = &pipe_super_ops;
+}

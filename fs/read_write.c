@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving data between descriptors and user memory. Lengths and ranges are checked here once (a
+ * vector of pieces is copied in once, so it cannot change under us); the file's operations see
+ * user ranges below USER_TOP, at most MAX_RW_COUNT bytes in all.
+ *
+ * A file's position is locked for regular files and directories only, and only where somebody else
+ * may use the same struct file: a reader that sleeps on a pipe or terminal must not stop others.
+ */
+#include "fs/dcache.h"
+#include "mm/kmalloc.h"
+#include "proc/process.h"
+#include "proc/syscalls.h"
+
+#include <linux/eventpoll.h>
+#include <linux/fadvise.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/uio.h>
+
+#define MAX_RW_COUNT ((size_t)INT32_MAX & ~PAGE_MASK)
+#define FEW_IOV 8
+
+enum direction { READ = FMODE_READ, WRITE = FMODE_WRITE };
+
+/* ---- Position --------------------------------------------------------------------------------- */
+
+static bool pos_lock(struct fdref r)
+{
+    struct file *f = r.file;
+
+    if (!(f->mode & FMODE_POS))
+        return false;
+    if (!r.counted && atomic_load_explicit(&f->refs, memory_order_acquire) == 1)
+        return false;
+    mutex_lock(&f->pos_lock);
+    return true;
+}
+
+static void pos_unlock(struct file *f, bool locked)
+{
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+}
+
+/* ---- One range -------------------------------------------------------------------------------- */
+
+/* Cuts *len to what one call moves, and checks the range. */
+static int check_range(uaddr_t buf, size_t *len)
+{
+    if ((ssize_t)*len < 0)
+        return -EINVAL;
+    if (*len && !user_range_ok(buf, *len))
+        return -EFAULT;
+    *len = MIN(*len, MAX_RW_COUNT);
+    return 0;
+}
+
+static ssize_t transfer(struct file *f, enum direction dir, uaddr_t buf, size_t len, off_t *pos)
+{
+    if (dir == READ && f->ops->read)
+        return f->ops->read(f, buf, len, pos);
+    if (dir == WRITE && f->ops->write)
+        return f->ops->write(f, buf, len, pos);
+    return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
+}
+
+static long rw(int fd, enum direction dir, uaddr_t buf, size_t len)
+{
+    struct fdref r = fd_borrow(fd);
+    ssize_t n = -EBADF;
+    bool locked;
+
+    if (unlikely(!r.file))
+        return -EBADF;
+    if (likely(r.file->mode & dir)) {
+        n = check_range(buf, &len);
+        if (!n) {
+            locked = pos_lock(r);
+            n = transfer(r.file, dir, buf, len, &r.file->pos);
+            pos_unlock(r.file, locked);
+        }
+    }
+    fd_return(r);
+    return n;
+}
+
+long sys_read(int fd, uaddr_t buf, size_t len)
+{
+    return rw(fd, READ, buf, len);
+}
+
+long sys_write(int fd, uaddr_t buf, size_t len)
+{
+    return rw(fd, WRITE, buf, len);
+}
+
+static long rw_at(int fd, enum direction dir, uaddr_t buf, size_t len, off_t pos)
+{
+    struct fdref r;
+    ssize_t n;
+
+    if (pos < 0)
+        return -EINVAL;
+    r = fd_borrow(fd);
+    if (!r.file)
+        return -EBADF;
+    if (!(r.file->mode & FMODE_PREAD))
+        n = -ESPIPE;
+    else if (!(r.file->mode & dir))
+        n = -EBADF;
+    else
+        n = check_range(buf, &len);
+    if (!n)
+        n = transfer(r.file, dir, buf, len, &pos);
+    fd_return(r);
+    return n;
+}
+
+long sys_pread64(int fd, uaddr_t buf, size_t len, off_t pos)
+{
+    return rw_at(fd, READ, buf, len, pos);
+}
+
+long sys_pwrite64(int fd, uaddr_t buf, size_t len, off_t pos)
+{
+    return rw_at(fd, WRITE, buf, len, pos);
+}
+
+/* ---- Vectors ---------------------------------------------------------------------------------- */
+
+struct vector {
+    struct user_iov *iov;
+    unsigned n;
+    size_t len; /* of all */
+    struct user_iov few[FEW_IOV];
+};
+
+static int check_pieces(struct vector *v)
+{
+    for (unsigned i = 0; i < v->n; i++) {
+        struct user_iov *p = &v->iov[i];
+
+        if ((ssize_t)p->len < 0)
+            return -EINVAL;
+        if (p->len && !user_range_ok(p->base, p->len))
+            return -EFAULT;
+        p->len = MIN(p->len, MAX_RW_COUNT - v->len);
+        v->len += p->len;
+    }
+    return 0;
+}
+
+static void vector_free(struct vector *v)
+{
+    if (v->iov != v->few)
+        kfree(v->iov);
+}
+
+static int vector_from_user(struct vector *v, uaddr_t uiov, int n)
+{
+    int err;
+
+    _Static_assert(sizeof(struct user_iov) == sizeof(struct iovec), "copied as it is");
+    if (n < 0 || n > UIO_MAXIOV)
+        return -EINVAL;
+    v->n = (unsigned)n;
+    v->len = 0;
+    v->iov = n <= FEW_IOV ? v->few : kmalloc((size_t)n * sizeof(struct user_iov), 0);
+    if (!v->iov)
+        return -ENOMEM;
+    err = copy_from_user(v->iov, uiov, (size_t)n * sizeof(struct user_iov));
+    if (!err)
+        err = check_pieces(v);
+    if (err)
+        vector_free(v);
+    return err;
+}
+
+/* After a full piece from a terminal or the like, the next one must not wait for more input. */
+static bool may_go_on(struct file *f, enum direction dir)
+{
+    if (dir == WRITE || (f->mode & FMODE_POS) || !f->ops->poll)
+        return true;
+    return f->ops->poll(f, NULL) & EPOLLIN;
+}
+
+static ssize_t transfer_pieces(struct file *f, enum direction dir, struct vector *v, off_t *pos)
+{
+    ssize_t done = 0, n;
+
+    for (unsigned i = 0; i < v->n; i++) {
+        if (!v->iov[i].len)
+            continue;
+        if (done && !may_go_on(f, dir))
+            break;
+        n = transfer(f, dir, v->iov[i].base, v->iov[i].len, pos);
+        if (n < 0)
+            return done ? done : n;
+        done += n;
+        if ((size_t)n < v->iov[i].len)
+            break;
+    }
+    return done;
+}
+
+static ssize_t transfer_vector(struct file *f, enum direction dir, struct vector *v, off_t *pos)
+{
+    if (!v->len)
+        return transfer(f, dir, 0, 0, pos);
+    if (dir == READ && f->ops->readv)
+        return f->ops->readv(f, v->iov, v->n, pos);
+    if (dir == WRITE && f->ops->writev)
+        return f->ops->writev(f, v->iov, v->n, pos);
+    return transfer_pieces(f, dir, v, pos);
+}
+
+/* pos NULL: the file's own. */
+static ssize_t rw_vector(struct fdref r, enum direction dir, uaddr_t uiov, int n, off_t *pos)
+{
+    struct vector v;
+    ssize_t done = vector_from_user(&v, uiov, n);
+    bool locked;
+
+    if (done)
+        return done;
+    locked = pos ? false : pos_lock(r);
+    done = transfer_vector(r.file, dir, &v, pos ? pos : &r.file->pos);
+    pos_unlock(r.file, locked);
+    vector_free(&v);
+    return done;
+}
+
+static long rwv(int fd, enum direction dir, uaddr_t iov, int n, off_t *pos)
+{
+    struct fdref r = fd_borrow(fd);
+    ssize_t done = -EBADF;
+
+    if (!r.file)
+        return -EBADF;
+    if (pos && !(r.file->mode & FMODE_PREAD))
+        done = -ESPIPE;
+    else if (r.file->mode & dir)
+        done = rw_vector(r, dir, iov, n, pos);
+    fd_return(r);
+    return done;
+}
+
+long sys_readv(int fd, uaddr_t iov, int n)
+{
+    return rwv(fd, READ, iov, n, NULL);
+}
+
+long sys_writev(int fd, uaddr_t iov, int n)
+{
+    return rwv(fd, WRITE, iov, n, NULL);
+}
+
+/* On a 64-bit machine the position fits one argument, and the upper half is nothing. */
+long sys_preadv(int fd, uaddr_t iov, int n, off_t pos, uint64_t pos_high)
+{
+    (void)pos_high;
+    return pos < 0 ? -EINVAL : rwv(fd, READ, iov, n, &pos);
+}
+
+long sys_pwritev(int fd, uaddr_t iov, int n, off_t pos, uint64_t pos_high)
+{
+    (void)pos_high;
+    return pos < 0 ? -EINVAL : rwv(fd, WRITE, iov, n, &pos);
+}
+
+/* ---- lseek ------------------------------------------------------------------------------------ */
+
+static off_t seek_usual(struct file *f, off_t off, int whence)
+{
+    off_t size = (off_t)inode_size(f->inode), base;
+
+    switch (whence) {
+    case SEEK_SET: base = 0; break;
+    case SEEK_CUR: base = f->pos; break;
+    case SEEK_END: base = size; break;
+    case SEEK_DATA: /* every file counts as one piece of data, with a hole behind it */
+        return off < 0 || off >= size ? -ENXIO : (f->pos = off);
+    case SEEK_HOLE: return off < 0 || off >= size ? -ENXIO : (f->pos = size);
+    default: return -EINVAL;
+    }
+    if (__builtin_add_overflow(base, off, &off))
+        return -EOVERFLOW;
+    if (off < 0 || (S_ISREG(f->inode->mode) && (uint64_t)off > f->inode->sb->max_size))
+        return -EINVAL;
+    return f->pos = off;
+}
+
+long sys_lseek(int fd, off_t off, int whence)
+{
+    struct fdref r = fd_borrow(fd);
+    off_t pos = -ESPIPE;
+    bool locked;
+
+    if (!r.file)
+        return -EBADF;
+    locked = pos_lock(r);
+    if (r.file->ops->lseek)
+        pos = r.file->ops->lseek(r.file, off, whence);
+    else if (r.file->mode & FMODE_POS)
+        pos = seek_usual(r.file, off, whence);
+    pos_unlock(r.file, locked);
+    fd_return(r);
+    return pos;
+}
+
+/* ---- From file to file ------------------------------------------------------------------------ */
+
+/* One page's worth, out of the page cache. 0 at the end of the input. */
+static ssize_t send_piece(struct file *in, off_t *in_pos, struct file *out, off_t *out_pos,
+                          size_t len)
+{
+    struct mapping *m = file_mapping(in);
+    uint64_t size = inode_size(in->inode);
+    size_t offset = (size_t)*in_pos & PAGE_MASK;
+    struct page *p;
+    ssize_t n;
+
+    if ((uint64_t)*in_pos >= size)
+        return 0;
+    len = MIN(MIN(len, PAGE_SIZE - offset), size - (uint64_t)*in_pos);
+    p = mapping_read_page(m, (uint64_t)*in_pos >> PAGE_SHIFT);
+    if (is_err(p))
+        return ptr_err(p);
+    n = out->ops->write_kernel(out, (char *)page_va(p) + offset, len, out_pos);
+    page_put(p);
+    if (n > 0)
+        *in_pos += n;
+    return n;
+}
+
+static ssize_t send(struct file *in, off_t *in_pos, struct file *out, off_t *out_pos, size_t len)
+{
+    ssize_t n = 0;
+    size_t done = 0;
+
+    len = MIN(len, MAX_RW_COUNT);
+    while (done < len) {
+        n = send_piece(in, in_pos, out, out_pos, len - done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    return done ? (ssize_t)done : n;
+}
+
+static int get_offset(uaddr_t uoff, off_t *pos)
+{
+    uint64_t v;
+
+    if (get_user_u64(&v, uoff))
+        return -EFAULT;
+    *pos = (off_t)v;
+    return *pos < 0 ? -EINVAL : 0;
+}
+
+static int check_send(struct file *in, struct file *out)
+{
+    if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
+        return -EBADF;
+    if (!file_mapping(in) || !out->ops->write_kernel)
+        return -EINVAL;
+    return 0;
+}
+
+/* An offset in user memory, or 0: the file's own position. */
+static ssize_t send_at(struct fdref in, uaddr_t in_off, struct fdref out, uaddr_t out_off,
+                       size_t len)
+{
+    off_t in_pos = in.file->pos, out_pos = out.file->pos;
+    ssize_t n = 0;
+
+    if (in_off)
+        n = get_offset(in_off, &in_pos);
+    if (!n && out_off)
+        n = get_offset(out_off, &out_pos);
+    if (n)
+        return n;
+    n = send(in.file, &in_pos, out.file, &out_pos, len);
+    if (n < 0)
+        return n;
+    if (!in_off)
+        in.file->pos = in_pos;
+    else if (put_user_u64(in_off, (uint64_t)in_pos))
+        n = -EFAULT;
+    if (!out_off)
+        out.file->pos = out_pos;
+    else if (put_user_u64(out_off, (uint64_t)out_pos))
+        n = -EFAULT;
+    return n;
+}
+
+long sys_sendfile(int out_fd, int in_fd, uaddr_t offset, size_t count)
+{
+    struct fdref in = fd_borrow(in_fd), out = fd_borrow(out_fd);
+    ssize_t n = -EBADF;
+
+    if (in.file && out.file)
+        n = check_send(in.file, out.file);
+    if (!n && (ssize_t)count < 0)
+        n = -EINVAL;
+    if (!n)
+        n = send_at(in, offset, out, 0, count);
+    fd_return(in);
+    fd_return(out);
+    return n;
+}
+
+static int check_copy(struct file *in, struct file *out, uint32_t flags)
+{
+    if (!in || !out)
+        return -EBADF;
+    if (flags)
+        return -EINVAL;
+    if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
+        return -EISDIR;
+    if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
+        return -EINVAL;
+    if (atomic_load(&out->flags) & O_APPEND)
+        return -EBADF;
+    /* Over another file system programs copy by themselves: /proc's sizes are not to be believed. */
+    if (in->inode->sb->type != out->inode->sb->type || in->inode == out->inode)
+        return in->inode == out->inode ? -EINVAL : -EXDEV;
+    return check_send(in, out);
+}
+
+long sys_copy_file_range(int in_fd, uaddr_t in_off, int out_fd, uaddr_t out_off, size_t len,
+                         uint32_t flags)
+{
+    struct fdref in = fd_borrow(in_fd), out = fd_borrow(out_fd);
+    ssize_t n = check_copy(in.file, out.file, flags);
+
+    if (!n && len)
+        n = send_at(in, in_off, out, out_off, len);
+    fd_return(in);
+    fd_return(out);
+    return n;
+}
+
+/* ---- Hints and preallocation ------------------------------------------------------------------ */
+
+long sys_fadvise64(int fd, off_t off, off_t len, int advice)
+{
+    struct fdref r = fd_borrow(fd);
+    long ret = 0;
+
+    (void)off;
+    if (!r.file)
+        return -EBADF;
+    if (S_ISFIFO(r.file->inode->mode))
+        ret = -ESPIPE;
+    else if (len < 0 || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
+        ret = -EINVAL;
+    fd_return(r);
+    return ret;
+}
+
+static int check_fallocate(struct file *f, off_t off, off_t len)
+{
+    if (off < 0 || len <= 0)
+        return -EINVAL;
+    if (!(f->mode & FMODE_WRITE))
+        return -EBADF;
+    if (S_ISFIFO(f->inode->mode))
+        return -ESPIPE;
+    if (!S_ISREG(f->inode->mode))
+        return -ENODEV;
+    if (off + len < 0 || (uint64_t)(off + len) > f->inode->sb->max_size)
+        return -EFBIG;
+    return -EOPNOTSUPP; /* the C library then writes zeroes itself */
+}
+
+long sys_fallocate(int fd, int mode, off_t off, off_t len)
+{
+    struct fdref r = fd_borrow(fd);
+    long ret;
+
+    if (!r.file)
+        return -EBADF;
+    ret = mode ? -EOPNOTSUPP : check_fallocate(r.file, off, len);
+    fd_return(r);
+    return ret;
+}

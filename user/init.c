@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init: the first process.
+ *
+ * With `cmd=` on the kernel's command line it runs that command between two marker lines on the
+ * console, for the program on the other end of the serial line, and powers off. Without, it keeps
+ * a login shell on the console. In both cases it collects orphans.
+ *
+ * Signals (what poweroff and reboot send): TERM, USR2 = power off; INT = restart. They are blocked
+ * except while init waits, so none can be lost.
+ *
+ * The kernel has mounted /dev, /proc and /tmp before init starts; nothing is mounted here. Run as
+ * any process but 1 it refuses: ending it would not end the machine.
+ */
+#include "user/box.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NOT_STARTED = 127, GRACE_MS = 2000, RESPAWN_LIMIT = 5 };
+
+static volatile sig_atomic_t stop_asked, restart_asked;
+static sigset_t open_mask;
+
+static void on_signal(int sig)
+{
+    if (sig == SIGINT)
+        restart_asked = 1;
+    else if (sig != SIGCHLD)
+        stop_asked = 1;
+}
+
+static void set_signals(void)
+{
+    static const int handled[] = {SIGTERM, SIGUSR2, SIGINT, SIGCHLD};
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    for (size_t i = 0; i < ARRAY_SIZE(handled); i++) {
+        sigaction(handled[i], &sa, NULL);
+        sigaddset(&mask, handled[i]);
+    }
+    sigprocmask(SIG_BLOCK, &mask, &open_mask);
+}
+
+/* What a child is to find: as a freshly started system leaves it. */
+static void reset_signals(void)
+{
+    static const int handled[] = {SIGTERM, SIGUSR2, SIGINT, SIGCHLD};
+
+    for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
+        signal(handled[i], SIG_DFL);
+    sigprocmask(SIG_SETMASK, &open_mask, NULL);
+}
+
+/* Descriptors 0 to 2 on the console, whatever the kernel gave us. */
+static bool open_console(void)
+{
+    int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+
+    if (fd < 0)
+        return false;
+    for (int to = 0; to <= 2; to++)
+        if (fd != to)
+            dup2(fd, to);
+    if (fd > 2)
+        close(fd);
+    return true;
+}
+
+static void set_environment(void)
+{
+    static const char *const variables[][2] = {
+        {"PATH", "/bin:/sbin:/usr/bin:/usr/sbin"},
+        {"HOME", "/root"},
+        {"TERM", "vt100"},
+        {"USER", "root"},
+        {"SHELL", "/bin/sh"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
+        setenv(variables[i][0], variables[i][1], 1);
+}
+
+/* The value of a word of the kernel's command line; NULL if absent. Caller frees. */
+static char *boot_argument(const char *name)
+{
+    char *line = read_file("/proc/cmdline", NULL), *save = NULL, *value = NULL;
+    size_t len = strlen(name);
+
+    for (char *word = line ? strtok_r(line, " \n", &save) : NULL; word && !value;
+         word = strtok_r(NULL, " \n", &save))
+        if (strncmp(word, name, len) == 0 && word[len] == '=')
+            value = xstrdup(word + len + 1);
+    free(line);
+    return value;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = c ? strchr(digits, c | 32) : NULL;
+
+    return found ? (int)(found - digits) : -1;
+}
+
+static void percent_decode(char *s)
+{
+    char *to = s;
+
+    for (; *s; s++) {
+        if (s[0] == '%' && hex_digit(s[1]) >= 0 && hex_digit(s[2]) >= 0) {
+            *to++ = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
+            s += 2;
+        } else {
+            *to++ = *s;
+        }
+    }
+    *to = '\0';
+}
+
+/* Collects children until none is left to collect; true if `pid` was among them. */
+static bool reap(pid_t pid, int *status)
+{
+    bool found = false;
+    int s;
+
+    for (pid_t p; (p = waitpid(-1, &s, WNOHANG)) > 0;)
+        if (p == pid) {
+            *status = s;
+            found = true;
+        }
+    return found;
+}
+
+static void print(const char *text)
+{
+    write_all(STDOUT_FILENO, text, strlen(text));
+}
+
+static bool group_alive(void)
+{
+    int status;
+
+    reap(0, &status);
+    return kill(-1, 0) == 0;
+}
+
+/* Asks every process to end, then makes it; a process that ignores SIGTERM gets GRACE_MS. */
+static void end_processes(void)
+{
+    struct timespec left = {.tv_nsec = 20 * 1000 * 1000};
+    sigset_t child;
+
+    kill(-1, SIGTERM);
+    /* Interactive shells ignore SIGTERM, but leave with their terminal. */
+    kill(-1, SIGHUP);
+    kill(-1, SIGCONT);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    for (int ms = 0; ms < GRACE_MS && group_alive(); ms += 20)
+        sigtimedwait(&child, NULL, &left);
+    kill(-1, SIGKILL);
+}
+
+static _Noreturn void end_machine(bool restart)
+{
+    end_processes();
+    sync();
+    syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+            restart ? LINUX_REBOOT_CMD_RESTART : LINUX_REBOOT_CMD_POWER_OFF, NULL);
+    print("init: the machine does not power off: halted\n");
+    for (;;)
+        pause();
+}
+
+/* Waits for pid, collecting orphans on the way; serves power-off requests. */
+static int wait_for(pid_t pid)
+{
+    int status = 0;
+
+    while (!reap(pid, &status)) {
+        if (stop_asked || restart_asked)
+            end_machine(!stop_asked);
+        /* Signals get in here only, so none can slip between the look and the sleep. */
+        sigsuspend(&open_mask);
+    }
+    return status;
+}
+
+static int exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Protocol with the host: begin marker, output as it is, exit marker. */
+
+static void raw_output(void)
+{
+    struct termios t;
+
+    if (tcgetattr(STDOUT_FILENO, &t) < 0)
+        return;
+    t.c_oflag &= ~(tcflag_t)OPOST;
+    tcsetattr(STDOUT_FILENO, TCSADRAIN, &t);
+}
+
+static _Noreturn void exec_command(const char *command)
+{
+    int null = open("/dev/null", O_RDONLY);
+
+    reset_signals();
+    setsid();
+    if (null > 0) {
+        dup2(null, STDIN_FILENO);
+        close(null);
+    }
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    warn("cannot run /bin/sh");
+    _exit(NOT_STARTED);
+}
+
+static _Noreturn void run_command(char *command)
+{
+    char *nonce = boot_argument("cmdid");
+    char *begin = xasprintf("\n<<<unimap %s begin>>>\n", nonce ? nonce : "");
+    int status = NOT_STARTED;
+    pid_t pid;
+
+    percent_decode(command);
+    raw_output();
+    print(begin);
+    pid = fork();
+    if (pid == 0)
+        exec_command(command);
+    if (pid > 0)
+        status = exit_code(wait_for(pid));
+    else
+        warn("cannot fork");
+    char *end = xasprintf("<<<unimap %s exit %d>>>\n", nonce ? nonce : "", status);
+    print(end);
+    tcdrain(STDOUT_FILENO);
+    end_machine(false);
+}
+
+static _Noreturn void exec_shell(void)
+{
+    reset_signals();
+    setsid();
+    /* A fresh session: the console becomes its terminal, also if another session had it. */
+    if (ioctl(STDIN_FILENO, TIOCSCTTY, 1) < 0)
+        warn("the console is no controlling terminal");
+    if (chdir("/root") < 0 && chdir("/") < 0)
+        warn("/");
+    execl("/bin/sh", "-sh", (char *)NULL);
+    warn("cannot run /bin/sh");
+    _exit(NOT_STARTED);
+}
+
+static time_t seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* Shells that end at once, one after the other, are a broken system and not a user's wish. */
+static _Noreturn void run_shells(void)
+{
+    int quick_ends = 0;
+
+    while (quick_ends < RESPAWN_LIMIT) {
+        time_t start = seconds();
+        struct termios modes;
+        bool have_modes = tcgetattr(STDIN_FILENO, &modes) == 0;
+        pid_t pid = fork();
+
+        if (pid == 0)
+            exec_shell();
+        if (pid < 0) {
+            warn("cannot fork");
+            break;
+        }
+        int code = exit_code(wait_for(pid));
+        bool failed = code >= 126 && seconds() - start < 2;
+        quick_ends = failed ? quick_ends + 1 : 0;
+        if (code == NOT_STARTED && access("/bin/sh", X_OK) < 0)
+            break;
+        if (have_modes)
+            tcsetattr(STDIN_FILENO, TCSANOW, &modes);
+    }
+    print("init: no usable /bin/sh: powering off\n");
+    end_machine(false);
+}
+
+int init_main(int argc, char **argv)
+{
+    char *command;
+
+    (void)argc, (void)argv;
+    if (getpid() != 1)
+        diex("runs as the first process only");
+    set_signals();
+    open_console();
+    set_environment();
+    command = boot_argument("cmd");
+    if (command)
+        run_command(command);
+    run_shells();
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs syntax trees: simple commands, pipelines, lists, conditions, loops.
+ *
+ * exec_node returns a status and leaves it in sh.status. `last` says that the process ends after
+ * this node, so that the final command of a subshell replaces it instead of being its child.
+ *
+ * Invariant: whoever sees sh.unwind set returns at once, and puts back on the way what it changed.
+ */
+#include "user/sh.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *current_text;
+
+int sh_error(int status, const char *fmt, ...)
+{
+    va_list ap;
+
+    fflush(stdout);
+    fprintf(stderr, "%s: ", sh.arg0);
+    if (sh.line && !sh.opt.interactive)
+        fprintf(stderr, "%d: ", sh.line);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    sh.unwind = ABORT;
+    return sh.status = status;
+}
+
+/* Simple commands */
+
+/* Assigns in the shell itself; with `saved`, exported and to be undone. */
+static bool assign(const struct word *assigns, struct saved_var **saved, bool export)
+{
+    for (const struct word *a = assigns; a; a = a->next) {
+        char *value = expand_assignment(a->parts);
+
+        if (!value)
+            return false;
+        if (saved)
+            var_save(saved, a->plain);
+        if (!var_set(a->plain, value))
+            return false;
+        if (export)
+            var_flag(a->plain, true, false);
+        if (sh.opt.xtrace && !saved)
+            fprintf(stderr, "%s%s=%s\n", expand_prompt("PS4", "+ "), a->plain, value);
+    }
+    return true;
+}
+
+static void trace(int argc, char **argv)
+{
+    fputs(expand_prompt("PS4", "+ "), stderr);
+    for (int i = 0; i < argc; i++)
+        fprintf(stderr, "%s%s", i ? " " : "", argv[i]);
+    fputc('\n', stderr);
+}
+
+static int assign_only(const struct node *n)
+{
+    struct saved_fd *saved = NULL;
+    bool ok;
+
+    sh.substitution_status = 0;
+    ok = redirect(n->redirs, &saved);
+    restore_fds(saved);
+    if (!ok)
+        return sh.unwind ? sh.status : 1;
+    if (!assign(n->assigns, NULL, false))
+        return sh.status;
+    return sh.substitution_status;
+}
+
+static int run_builtin(const struct builtin *builtin, const struct node *n, int argc, char **argv)
+{
+    struct saved_var *vars = NULL;
+    struct saved_fd *fds = NULL;
+    bool special = builtin->kind == SPECIAL;
+    /* "exec" without a command redirects the shell itself. */
+    bool keep = special && argc == 1 && strcmp(argv[0], "exec") == 0;
+    int status = 0;
+
+    if (!redirect(n->redirs, keep ? NULL : &fds)) {
+        restore_fds(fds);
+        if (sh.unwind)
+            return sh.status;
+        if (special && !sh.opt.interactive)
+            sh.unwind = ABORT;
+        return special ? 2 : 1;
+    }
+    if (assign(n->assigns, special ? NULL : &vars, !special)) {
+        status = builtin->run(argc, argv);
+        status = finish_output(status);
+    } else {
+        status = sh.status;
+    }
+    restore_fds(fds);
+    var_restore(&vars);
+    return status;
+}
+
+static int run_function(const struct node *n, int argc, char **argv)
+{
+    struct saved_var *vars = NULL;
+    struct saved_fd *fds = NULL;
+    int status = 1;
+
+    if (redirect(n->redirs, &fds))
+        status = assign(n->assigns, &vars, true) ? function_call(argv[0], argc, argv) : sh.status;
+    restore_fds(fds);
+    var_restore(&vars);
+    return status;
+}
+
+static int run_program(const struct node *n, char **argv, bool last)
+{
+    bool replace = last && !traps_any() && !sh.job_control;
+
+    if (!replace) {
+        struct job *job = job_new(current_text);
+        pid_t pid = job_fork(job, FORK_FOREGROUND);
+
+        if (pid < 0)
+            return sh.status;
+        if (pid > 0)
+            return job_wait(job);
+    }
+    sh.opt.xtrace = false;
+    if (!redirect(n->redirs, NULL))
+        _exit(sh.unwind ? sh.status : 1);
+    if (!assign(n->assigns, NULL, true))
+        _exit(sh.status);
+    int status = exec_replace(argv);
+    fflush(stdout);
+    _exit(status);
+}
+
+static int exec_simple(const struct node *n, bool last)
+{
+    const struct builtin *builtin;
+    struct list argv = {0};
+
+    sh.line = n->line;
+    if (!expand_words(n->words, &argv))
+        return sh.status;
+    if (argv.n == 0)
+        return assign_only(n);
+    if (sh.opt.xtrace)
+        trace(argv.n, argv.v);
+    builtin = builtin_find(argv.v[0]);
+    if (builtin && builtin->kind == SPECIAL)
+        return run_builtin(builtin, n, argv.n, argv.v);
+    if (function_exists(argv.v[0]))
+        return run_function(n, argv.n, argv.v);
+    if (builtin)
+        return run_builtin(builtin, n, argv.n, argv.v);
+    return run_program(n, argv.v, last);
+}
+
+/* For the builtin `command`: no function is looked at. */
+int exec_args(int argc, char **argv)
+{
+    static const struct node bare;
+    const struct builtin *builtin = builtin_find(argv[0]);
+
+    return builtin ? builtin->run(argc, argv) : run_program(&bare, argv, false);
+}
+
+/* Compound commands */
+
+static _Noreturn void child_run(const struct node *n)
+{
+    sh.status = exec_node(n, true);
+    shell_exit(sh.status);
+}
+
+static int exec_subshell(const struct node *n, bool last)
+{
+    if (last && !traps_any() && !sh.job_control) {
+        sh.subshell = true;
+        return exec_node(n->a, true);
+    }
+    struct job *job = job_new(current_text);
+    pid_t pid = job_fork(job, FORK_FOREGROUND);
+    if (pid == 0)
+        child_run(n->a);
+    return pid < 0 ? sh.status : job_wait(job);
+}
+
+static void pipe_child(const struct node *n, int in, const int out[2])
+{
+    if (in >= 0) {
+        dup2(in, STDIN_FILENO);
+        close(in);
+    }
+    if (out[1] >= 0) {
+        close(out[0]);
+        dup2(out[1], STDOUT_FILENO);
+        close(out[1]);
+    }
+    child_run(n);
+}
+
+static int exec_pipeline(const struct node *pipeline)
+{
+    struct job *job = job_new(current_text);
+    int in = -1;
+
+    for (const struct node *n = pipeline->a; n; n = n->next) {
+        int out[2] = {-1, -1};
+
+        if (n->next && pipe2(out, O_CLOEXEC) < 0) {
+            sh_error(2, "cannot make a pipe: %s", strerror(errno));
+            break;
+        }
+        pid_t pid = job_fork(job, FORK_FOREGROUND);
+        if (pid == 0)
+            pipe_child(n, in, out);
+        if (in >= 0)
+            close(in);
+        if (out[1] >= 0)
+            close(out[1]);
+        in = out[0];
+        if (pid < 0) {
+            if (n == pipeline->a)
+                job = NULL;
+            break;
+        }
+    }
+    if (in >= 0)
+        close(in);
+    int status = job ? job_wait(job) : sh.status;
+    return sh.unwind ? sh.status : status;
+}
+
+static void exec_background(const struct node *n)
+{
+    struct job *job;
+    pid_t pid;
+
+    jobs_poll();
+    job = job_new(n->text);
+    pid = job_fork(job, FORK_BACKGROUND);
+    if (pid == 0)
+        child_run(n);
+    if (pid > 0)
+        job_background(job);
+}
+
+static int exec_list(const struct node *list, bool last)
+{
+    int status = 0;
+
+    for (const struct node *n = list->a; n && !sh.unwind; n = n->next) {
+        const char *outer = current_text;
+
+        current_text = n->text;
+        if (n->background) {
+            exec_background(n);
+            status = sh.unwind ? sh.status : 0;
+        } else {
+            status = exec_node(n, last && !n->next);
+        }
+        sh.status = status;
+        current_text = outer;
+    }
+    return status;
+}
+
+/* -e does not look at conditions. */
+static int exec_tested(const struct node *n)
+{
+    int status;
+
+    sh.tested++;
+    status = exec_node(n, false);
+    sh.tested--;
+    return status;
+}
+
+/* After a loop's body: whether the loop goes on. */
+static bool loop_continues(void)
+{
+    if (sh.unwind != BREAK && sh.unwind != CONTINUE)
+        return sh.unwind == RUN;
+    if (--sh.unwind_levels > 0)
+        return false;
+    bool again = sh.unwind == CONTINUE;
+    sh.unwind = RUN;
+    return again;
+}
+
+static int exec_while(const struct node *n)
+{
+    int status = 0;
+
+    sh.loops++;
+    for (;;) {
+        bool yes = exec_tested(n->a) == 0;
+
+        if (sh.unwind) {
+            if (!loop_continues())
+                break;
+            continue;
+        }
+        if (yes != (n->type == NODE_WHILE))
+            break;
+        status = exec_node(n->b, false);
+        if (!loop_continues())
+            break;
+    }
+    sh.loops--;
+    return sh.unwind ? sh.status : status;
+}
+
+static int exec_for(const struct node *n)
+{
+    struct list words = {0};
+    int status = 0;
+
+    if (n->has_in) {
+        if (!expand_words(n->words, &words))
+            return sh.status;
+    } else {
+        for (int i = 0; i < sh.nparams; i++)
+            list_add(&sh.scratch, &words,
+                     arena_strndup(&sh.scratch, sh.params[i], strlen(sh.params[i])));
+    }
+    sh.loops++;
+    for (int i = 0; i < words.n; i++) {
+        if (!var_set(n->name, words.v[i]))
+            break;
+        status = exec_node(n->a, false);
+        if (!loop_continues())
+            break;
+    }
+    sh.loops--;
+    return sh.unwind ? sh.status : status;
+}
+
+static int exec_case(const struct node *n, bool last)
+{
+    char *subject = expand_string(n->words);
+
+    for (const struct case_item *item = n->items; subject && item; item = item->next)
+        for (const struct word *w = item->patterns; w; w = w->next) {
+            char *pattern = expand_pattern(w);
+
+            if (!pattern)
+                return sh.status;
+            if (fnmatch(pattern, subject, 0) == 0)
+                return item->body ? exec_node(item->body, last) : 0;
+        }
+    return subject ? 0 : sh.status;
+}
+
+static int exec_if(const struct node *n, bool last)
+{
+    int status = exec_tested(n->a);
+
+    if (sh.unwind)
+        return status;
+    if (status == 0)
+        return exec_node(n->b, last);
+    return n->c ? exec_node(n->c, last) : 0;
+}
+
+static int exec_and_or(const struct node *n, bool last)
+{
+    int status = exec_tested(n->a);
+
+    if (sh.unwind || (status == 0) != (n->type == NODE_AND))
+        return status;
+    return exec_node(n->b, last);
+}
+
+static int exec_typed(const struct node *n, bool last)
+{
+    switch (n->type) {
+    case NODE_SIMPLE: return exec_simple(n, last);
+    case NODE_PIPE: return exec_pipeline(n);
+    case NODE_AND:
+    case NODE_OR: return exec_and_or(n, last);
+    case NODE_LIST: return exec_list(n, last);
+    case NODE_SUBSHELL: return exec_subshell(n, last);
+    case NODE_GROUP: return exec_node(n->a, last);
+    case NODE_IF: return exec_if(n, last);
+    case NODE_WHILE:
+    case NODE_UNTIL: return exec_while(n);
+    case NODE_FOR: return exec_for(n);
+    case NODE_CASE: return exec_case(n, last);
+    case NODE_FUNCTION: function_define(n->name, n->a); return 0;
+    case NODE_NOT: {
+        int status = exec_tested(n->a);
+
+        return sh.unwind ? status : !status;
+    }
+    }
+    return 0;
+}
+
+static int exec_redirected(const struct node *n, bool last)
+{
+    struct saved_fd *saved = NULL;
+    int status = 1;
+
+    if (redirect(n->redirs, &saved))
+        status = exec_typed(n, last);
+    else if (sh.unwind)
+        status = sh.status;
+    restore_fds(saved);
+    return status;
+}
+
+int exec_node(const struct node *n, bool last)
+{
+    struct mark mark = scratch_mark();
+    int status;
+
+    if (!n)
+        return sh.status = 0;
+    traps_run();
+    if (interrupted() || sh.unwind)
+        return sh.status;
+    sh.depth++;
+    if (sh.depth > MAX_RUNNING)
+        status = sh_error(2, "nested too deep");
+    else if (n->redirs && n->type != NODE_SIMPLE)
+        status = exec_redirected(n, last);
+    else
+        status = exec_typed(n, last);
+    sh.depth--;
+    scratch_release(mark);
+    if (sh.unwind)
+        return sh.status = status;
+    sh.status = status;
+    bool fails = n->type == NODE_SIMPLE || n->type == NODE_PIPE || n->type == NODE_SUBSHELL;
+    if (status && fails && sh.opt.errexit && !sh.tested)
+        sh.unwind = EXIT;
+    traps_run();
+    return sh.status;
+}
+
+static bool read_output(int fd, struct buf *out)
+{
+    char data[4096];
+
+    for (;;) {
+        ssize_t n = read(fd, data, sizeof(data));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0;
+        for (ssize_t i = 0; i < n; i++)
+            if (data[i])
+                buf_char(out, data[i]);
+    }
+}
+
+/* $(tree): what it prints, without NUL bytes. */
+void command_substitute(const struct node *tree, struct buf *out)
+{
+    struct job *job;
+    int fds[2];
+    pid_t pid;
+
+    sh.substitution_status = 0;
+    if (!tree)
+        return;
+    if (pipe2(fds, O_CLOEXEC) < 0) {
+        sh_error(2, "cannot make a pipe: %s", strerror(errno));
+        return;
+    }
+    job = job_new(current_text);
+    pid = job_fork(job, FORK_PLAIN);
+    if (pid == 0) {
+        const int to[2] = {fds[0], fds[1]};
+
+        sh.tested = 0;
+        pipe_child(tree, -1, to);
+    }
+    close(fds[1]);
+    if (pid > 0) {
+        read_output(fds[0], out);
+        sh.substitution_status = job_wait(job);
+    }
+    close(fds[0]);
+}

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Words to strings: tilde, parameters, command substitution, arithmetic, field splitting, path
+ * names, quote removal.
+ *
+ * A field is built in `cur` in pattern form: quoted characters that a pattern could take for its
+ * own are escaped by a backslash, so quoting survives until the field is matched or unescaped.
+ *
+ * Invariants: results lie in sh.scratch; a false result means that the error was reported and
+ * sh.unwind is set. In the RAW form (assignments, redirections) nothing is escaped or split.
+ */
+#include "user/sh.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum form { RAW, FIELDS, PATTERN };
+enum separator { NO_SEPARATOR, BLANK, MARK };
+
+struct expansion {
+    enum form form;
+    struct buf cur;
+    bool has;            /* the field exists even if it is empty: "" */
+    bool magic;          /* an unquoted * ? or […] is in it */
+    bool bracket;        /* an unquoted [ is in it */
+    bool assignment;     /* ~ counts after : too */
+    enum separator last; /* what splitting met last, to tell "a : b" from "a : : b" */
+    const char *ifs;
+    struct list *out;
+};
+
+static bool expand_parts(struct expansion *e, const struct part *parts, bool argument);
+
+/* Path names */
+
+static bool has_magic(const char *s)
+{
+    for (; *s; s++)
+        if (*s == '\\' && s[1])
+            s++;
+        else if (*s == '*' || *s == '?' || (*s == '[' && strchr(s, ']')))
+            return true;
+    return false;
+}
+
+static char *unescape(const char *s)
+{
+    char *copy = arena_strndup(&sh.scratch, s, strlen(s)), *to = copy;
+
+    for (; *s; s++) {
+        if (*s == '\\' && s[1])
+            s++;
+        *to++ = *s;
+    }
+    *to = '\0';
+    return copy;
+}
+
+static void glob_walk(struct list *out, struct buf *path, const char *pattern)
+{
+    size_t base = path->len;
+    struct stat st;
+
+    while (*pattern == '/')
+        buf_char(path, *pattern++);
+    if (!*pattern) {
+        if (lstat(buf_str(path), &st) == 0)
+            list_add(&sh.scratch, out, arena_strndup(&sh.scratch, path->p, path->len));
+        path->len = base;
+        return;
+    }
+    size_t len = strcspn(pattern, "/");
+    char *component = arena_strndup(&sh.scratch, pattern, len);
+    pattern += len;
+    if (!has_magic(component)) {
+        char *name = unescape(component);
+
+        buf_add(path, name, strlen(name));
+        glob_walk(out, path, pattern);
+        path->len = base;
+        return;
+    }
+    DIR *dir = opendir(path->len ? buf_str(path) : ".");
+    size_t parent = path->len;
+    for (struct dirent *d; dir && (d = readdir(dir));) {
+        if (fnmatch(component, d->d_name, FNM_PERIOD) != 0)
+            continue;
+        buf_add(path, d->d_name, strlen(d->d_name));
+        glob_walk(out, path, pattern);
+        path->len = parent;
+    }
+    if (dir)
+        closedir(dir);
+    path->len = base;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool glob(struct list *out, const char *pattern)
+{
+    struct buf path = {0};
+    int first = out->n;
+
+    glob_walk(out, &path, pattern);
+    buf_free(&path);
+    if (out->n > first)
+        qsort(out->v + first, (size_t)(out->n - first), sizeof(char *), compare_strings);
+    return out->n > first;
+}
+
+/* Building fields */
+
+static void put(struct expansion *e, char c, bool quoted)
+{
+    e->last = NO_SEPARATOR;
+    if (e->form == RAW) {
+        buf_char(&e->cur, c);
+        return;
+    }
+    if (quoted ? strchr("*?[]-!^\\", c) != NULL : c == '\\' && e->form == FIELDS)
+        buf_char(&e->cur, '\\');
+    else if (!quoted && c == '[')
+        e->bracket = true;
+    else if (!quoted && (c == '*' || c == '?' || (c == ']' && e->bracket)))
+        e->magic = true;
+    buf_char(&e->cur, c);
+}
+
+static void emit(struct expansion *e)
+{
+    const char *field = buf_str(&e->cur);
+
+    if (!e->magic || sh.opt.noglob || !glob(e->out, field))
+        list_add(&sh.scratch, e->out, unescape(field));
+    e->cur.len = 0;
+    e->has = e->magic = e->bracket = false;
+}
+
+static bool field_open(const struct expansion *e)
+{
+    return e->cur.len > 0 || e->has;
+}
+
+static void put_split(struct expansion *e, const char *s)
+{
+    for (; *s; s++) {
+        if (!strchr(e->ifs, *s)) {
+            put(e, *s, false);
+        } else if (*s == ' ' || *s == '\t' || *s == '\n') {
+            if (field_open(e)) {
+                emit(e);
+                e->last = BLANK;
+            }
+        } else if (e->last == BLANK && !field_open(e)) {
+            e->last = MARK;
+        } else {
+            emit(e);
+            e->last = MARK;
+        }
+    }
+}
+
+static void put_text(struct expansion *e, const char *s, bool quoted, bool split)
+{
+    e->has |= quoted;
+    if (split && !quoted && e->form == FIELDS) {
+        put_split(e, s);
+        return;
+    }
+    for (; *s; s++)
+        put(e, *s, quoted);
+}
+
+/* Tilde */
+
+static const char *home_of(const char *name, size_t len)
+{
+    const char *home;
+    char *user, *dir;
+
+    if (len == 0) {
+        home = var_get("HOME");
+        return home;
+    }
+    user = arena_strndup(&sh.scratch, name, len);
+    dir = passwd_field(user, 5);
+    home = dir ? arena_strndup(&sh.scratch, dir, strlen(dir)) : NULL;
+    free(dir);
+    return home;
+}
+
+/* At a ~ that may name a home directory; returns how much of s it stands for. */
+static size_t put_tilde(struct expansion *e, const char *s, bool last_part)
+{
+    size_t len = strcspn(s, e->assignment ? "/:" : "/");
+    const char *home;
+
+    if (!s[len] && !last_part)
+        return 0;
+    home = home_of(s + 1, len - 1);
+    if (!home)
+        return 0;
+    put_text(e, home, true, false);
+    return len;
+}
+
+static void put_literal(struct expansion *e, const struct part *part, bool first, bool split)
+{
+    const char *s = part->text;
+    bool tilde = first && *s == '~';
+
+    if (split && !tilde) {
+        put_text(e, s, false, true);
+        return;
+    }
+    while (*s) {
+        size_t used = tilde ? put_tilde(e, s, !part->next) : 0;
+
+        s += used;
+        if (used == 0) {
+            tilde = e->assignment && *s == ':' && s[1] == '~';
+            put(e, *s++, false);
+        } else {
+            tilde = false;
+        }
+    }
+}
+
+/* Parameters */
+
+static void put_params(struct expansion *e, bool star, bool quoted)
+{
+    if (e->form != FIELDS || (star && quoted)) {
+        char separator[2] = {star ? e->ifs[0] : ' ', '\0'};
+
+        e->has |= quoted;
+        for (int i = 0; i < sh.nparams; i++) {
+            if (i > 0)
+                put_text(e, separator, quoted, false);
+            put_text(e, sh.params[i], quoted, false);
+        }
+        return;
+    }
+    for (int i = 0; i < sh.nparams; i++) {
+        if (i > 0 && (quoted || field_open(e)))
+            emit(e);
+        put_text(e, sh.params[i], quoted, true);
+    }
+}
+
+static char *format_number(int64_t n)
+{
+    char text[24];
+
+    return arena_strndup(&sh.scratch, text,
+                         (size_t)snprintf(text, sizeof(text), "%lld", (long long)n));
+}
+
+static char *join_params(void)
+{
+    struct buf b = {0};
+    char *joined;
+
+    for (int i = 0; i < sh.nparams; i++) {
+        if (i > 0)
+            buf_char(&b, ' ');
+        buf_add(&b, sh.params[i], strlen(sh.params[i]));
+    }
+    joined = arena_strndup(&sh.scratch, buf_str(&b), b.len);
+    buf_free(&b);
+    return joined;
+}
+
+/* A copy of the value; NULL if it is unset. */
+static char *param_value(const char *name)
+{
+    char letters[32];
+    const char *value;
+
+    switch (name[0]) {
+    case '?': return format_number(sh.status);
+    case '$': return format_number(sh.pid);
+    case '#': return format_number(sh.nparams);
+    case '!': return sh.last_background ? format_number(sh.last_background) : NULL;
+    case '-': options_letters(letters); return arena_strndup(&sh.scratch, letters, strlen(letters));
+    case '@':
+    case '*': return sh.nparams ? join_params() : NULL;
+    }
+    if (name[0] >= '0' && name[0] <= '9') {
+        uint64_t n;
+
+        if (!parse_u64(name, 10, &n) || n > (uint64_t)sh.nparams)
+            return NULL;
+        value = n == 0 ? sh.arg0 : sh.params[n - 1];
+    } else {
+        value = var_get(name);
+    }
+    return value ? arena_strndup(&sh.scratch, value, strlen(value)) : NULL;
+}
+
+static char *finish_string(struct expansion *e, bool ok)
+{
+    char *s = ok ? arena_strndup(&sh.scratch, buf_str(&e->cur), e->cur.len) : NULL;
+
+    buf_free(&e->cur);
+    return s;
+}
+
+static const char *current_ifs(void)
+{
+    const char *ifs = var_get("IFS");
+
+    /* A copy: an expansion like ${IFS:=x} may free the variable's own string. */
+    return ifs ? arena_strndup(&sh.scratch, ifs, strlen(ifs)) : " \t\n";
+}
+
+static char *expand_form(const struct part *parts, enum form form, bool assignment)
+{
+    struct expansion e = {.form = form, .ifs = current_ifs(), .assignment = assignment};
+
+    return finish_string(&e, expand_parts(&e, parts, false));
+}
+
+/* The longest or shortest piece at one end that matches goes. */
+static char *trim(char *value, const char *pattern, char op)
+{
+    size_t len = strlen(value);
+    bool front = op == '#' || op == 'h', longest = op == 'h' || op == 's';
+
+    for (size_t i = 0; i <= len; i++) {
+        /* The cut runs from the end at which the wanted match would be met first. */
+        size_t cut = front == longest ? len - i : i;
+        char kept = value[cut];
+        bool match;
+
+        if (front)
+            value[cut] = '\0';
+        match = fnmatch(pattern, front ? value : value + cut, 0) == 0;
+        value[cut] = kept;
+        if (!match)
+            continue;
+        if (front)
+            return value + cut;
+        value[cut] = '\0';
+        return value;
+    }
+    return value;
+}
+
+static bool param_error(const struct part *part)
+{
+    char *text = part->arg ? expand_form(part->arg, RAW, false) : NULL;
+
+    if (part->arg && !text)
+        return false;
+    if (text && *text)
+        sh_error(2, "%s: %s", part->text, text);
+    else
+        sh_error(2, "%s: parameter %s", part->text, part->colon ? "not set or null" : "not set");
+    return false;
+}
+
+static bool param_assign(struct expansion *e, const struct part *part)
+{
+    char *value = expand_form(part->arg, RAW, false);
+
+    if (!value)
+        return false;
+    if (!is_name(part->text, strlen(part->text))) {
+        sh_error(2, "%s: cannot assign", part->text);
+        return false;
+    }
+    if (!var_set(part->text, value))
+        return false;
+    put_text(e, value, part->quoted, true);
+    return true;
+}
+
+static bool expand_param(struct expansion *e, const struct part *part)
+{
+    const char *name = part->text;
+    bool all = name[0] == '@' || name[0] == '*';
+    char *value = param_value(name);
+    bool usable = value && !(part->colon && !*value);
+
+    switch (part->op) {
+    case '-':
+    case '+':
+        if ((part->op == '-') == usable)
+            break;
+        e->has |= part->quoted && !(part->arg && part->arg->quoted);
+        return expand_parts(e, part->arg, true);
+    case '=':
+        if (usable)
+            break;
+        return param_assign(e, part);
+    case '?':
+        if (usable)
+            break;
+        return param_error(part);
+    default:
+        if (!value && sh.opt.nounset && !all) {
+            sh_error(2, "%s: parameter not set", name);
+            return false;
+        }
+    }
+    if (part->op == '+') {
+        e->has |= part->quoted;
+        return true;
+    }
+    if (part->op == 'l') {
+        size_t len = all ? (size_t)sh.nparams : value ? strlen(value) : 0;
+
+        put_text(e, format_number((int64_t)len), part->quoted, true);
+        return true;
+    }
+    if (part->op && strchr("#h%s", part->op)) {
+        char *pattern = expand_form(part->arg, PATTERN, false);
+
+        if (!pattern)
+            return false;
+        if (value)
+            value = trim(value, pattern, part->op);
+    } else if (all) {
+        put_params(e, name[0] == '*', part->quoted);
+        return true;
+    }
+    put_text(e, value ? value : "", part->quoted, true);
+    return true;
+}
+
+static bool expand_command(struct expansion *e, const struct part *part)
+{
+    struct buf out = {0};
+
+    command_substitute(part->tree, &out);
+    while (out.len && out.p[out.len - 1] == '\n')
+        out.len--;
+    put_text(e, buf_str(&out), part->quoted, true);
+    buf_free(&out);
+    return !sh.unwind;
+}
+
+static bool expand_arith(struct expansion *e, const struct part *part)
+{
+    char *text = expand_form(part->arg, RAW, false);
+    int64_t value;
+
+    if (!text || !arith_eval(text, &value))
+        return false;
+    put_text(e, format_number(value), part->quoted, true);
+    return true;
+}
+
+/* argument: the word of ${x-word}, whose literal text is split too. */
+static bool expand_parts(struct expansion *e, const struct part *parts, bool argument)
+{
+    for (const struct part *part = parts; part; part = part->next) {
+        bool ok = true;
+
+        switch (part->type) {
+        case PART_TEXT:
+            if (part->quoted)
+                put_text(e, part->text, true, false);
+            else
+                put_literal(e, part, part == parts, argument);
+            break;
+        case PART_PARAM: ok = expand_param(e, part); break;
+        case PART_COMMAND: ok = expand_command(e, part); break;
+        case PART_ARITH: ok = expand_arith(e, part); break;
+        }
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+bool expand_words(const struct word *words, struct list *out)
+{
+    bool ok = true;
+
+    for (const struct word *w = words; w && ok; w = w->next) {
+        struct expansion e = {.form = FIELDS, .out = out, .ifs = current_ifs()};
+
+        ok = expand_parts(&e, w->parts, false);
+        if (ok && field_open(&e))
+            emit(&e);
+        buf_free(&e.cur);
+    }
+    return ok;
+}
+
+char *expand_string(const struct word *word)
+{
+    return expand_form(word ? word->parts : NULL, RAW, false);
+}
+
+char *expand_assignment(const struct part *value)
+{
+    return expand_form(value, RAW, true);
+}
+
+char *expand_pattern(const struct word *word)
+{
+    return expand_form(word->parts, PATTERN, false);
+}
+
+/* PS1, PS2, PS4 are expanded each time they are shown; a failing one must not end the shell. */
+char *expand_prompt(const char *name, const char *fallback)
+{
+    const char *text = var_get(name);
+    struct word *word;
+    char *prompt;
+    int status = sh.status;
+
+    if (!text)
+        text = fallback;
+    if (!strpbrk(text, "$`\\"))
+        return arena_strndup(&sh.scratch, text, strlen(text));
+    word = parse_here_text(&sh.scratch, text, strlen(text));
+    prompt = word ? expand_string(word) : NULL;
+    if (!prompt)
+        sh.unwind = RUN;
+    sh.status = status;
+    return prompt ? prompt : arena_strndup(&sh.scratch, fallback, strlen(fallback));
+}
