@@ -89,6 +89,7 @@ static void handle_interrupt(struct trapframe *tf)
     default:
         panic("interrupt %lu is not ours", tf->cause & ~CAUSE_INTERRUPT);
     }
+    h->irq_frame = NULL;
     h->irq_depth--;
 }
 

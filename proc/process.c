@@ -4,7 +4,8 @@
  * pid table (until it is reaped), by each of its threads, and by whoever looked it up; a thread by
  * the scheduler (until it is off its hart for good) and by whoever looked it up.
  *
- * Locks: proctree_lock (RANK_PROCTREE) guards the pid table, the tree, groups and sessions.
+ * Locks: proctree_lock (RANK_PROCTREE) guards the pid table, the tree, groups and sessions; pid_lock
+ * (RANK_LEAF) the numbers in use.
  */
 #include "proc/process.h"
 
@@ -29,8 +30,9 @@ struct list all_threads = LIST_INIT(all_threads);
 struct process *init_process;
 
 static struct list pid_table[PID_BUCKETS];
-static uint64_t pid_used[PID_MAX / 64]; /* proctree_lock; pids and tids share the numbers */
-static int last_pid;
+static struct spinlock pid_lock = SPINLOCK_INIT(RANK_LEAF, "pid");
+static uint64_t pid_used[PID_MAX / 64]; /* pid_lock; pids and tids share the numbers */
+static int last_pid;                    /* pid_lock */
 static _Atomic size_t nprocesses, nthreads;
 static struct kcache *process_cache, *thread_cache;
 
@@ -49,7 +51,7 @@ static int pid_alloc(void)
 {
     int pid = -EAGAIN;
 
-    spin_lock(&proctree_lock);
+    spin_lock(&pid_lock);
     for (int i = 1; i <= PID_MAX; i++) {
         int n = (last_pid + i) % PID_MAX;
 
@@ -59,15 +61,15 @@ static int pid_alloc(void)
         pid = last_pid = n;
         break;
     }
-    spin_unlock(&proctree_lock);
+    spin_unlock(&pid_lock);
     return pid;
 }
 
 static void pid_free(int pid)
 {
-    spin_lock(&proctree_lock);
+    spin_lock(&pid_lock);
     pid_used[pid / 64] &= ~(1UL << pid % 64);
-    spin_unlock(&proctree_lock);
+    spin_unlock(&pid_lock);
 }
 
 /* ---- Threads ---- */

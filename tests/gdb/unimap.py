@@ -117,12 +117,13 @@ class Command(gdb.Command):
 
 
 def all_threads():
-    """Idle threads first (they are on no list), then the rest in the order of their birth."""
+    """Idle threads first (not all of them are on the list), then the rest by age."""
     harts, count = var("harts"), number(var("hart_count"))
-    for i in range(count):
-        if int(harts[i]["idle"]):
-            yield harts[i]["idle"].dereference()
-    yield from list_items(var("all_threads"), "thread", "all_link")
+    idle = [harts[i]["idle"] for i in range(count) if int(harts[i]["idle"])]
+    yield from (thread.dereference() for thread in idle)
+    for thread in list_items(var("all_threads"), "thread", "all_link"):
+        if int(thread.address) not in map(int, idle):
+            yield thread
 
 
 def thread_line(thread):
@@ -147,7 +148,7 @@ class Threads(Command):
         with physical():
             for thread in all_threads():
                 line = thread_line(thread)
-                if not thread["on_cpu"]:
+                if not thread["on_cpu"] and number(thread["context"]["sp"]):
                     names = [symbol_of(pc) for pc in saved_frames(thread)]
                     inner = [n for n in names if not re.match(r"(schedule|sched_|waiter_|arch_)", n)]
                     line += "  " + " < ".join(inner[:3])
@@ -252,8 +253,8 @@ class Klog(Command):
 
     def run(self, args):
         with physical():
-            ring = var("log_ring")
-            end = number(var("log_next"))
+            ring = gdb.parse_and_eval("'lib/log.c'::ring")
+            end = number(gdb.parse_and_eval("'lib/log.c'::ring_end"))
             size = ring.type.sizeof
             data = bytes(gdb.selected_inferior().read_memory(int(ring.address), size))
         start = max(0, end - size)
