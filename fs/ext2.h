@@ -38,6 +38,7 @@ struct ext2_fs { /* (I) unless marked; (A) alloc_lock */
     struct mutex alloc_lock;
     uint32_t free_blocks, free_inodes; /* (A) */
     uint32_t generation;               /* (A) of the next new inode */
+    struct list orphans;               /* (A) inodes without a name that are still in use */
     _Atomic unsigned errors_told;
     _Atomic bool damaged;
 };
@@ -52,7 +53,8 @@ struct ext2_inode {
     uint32_t flags;      /* (i) EXT2_FL_* */
     uint32_t generation; /* (I) */
     uint32_t xattr_block;
-    bool on_disk; /* the inode's number is taken, its slot written */
+    bool on_disk;       /* the inode's number is taken, its slot written */
+    struct list orphan; /* (A) */
 };
 
 static inline struct ext2_fs *ext2_fs_of(const struct inode *ip)
@@ -110,6 +112,8 @@ int ext2_read_inode(struct inode *ip);
 int ext2_write_inode(struct inode *ip, bool wait);
 void ext2_evict_inode(struct inode *ip);
 int ext2_truncate(struct inode *ip, uint64_t size);
+void ext2_add_orphan(struct inode *ip);     /* nlink just became 0 */
+void ext2_free_orphans(struct ext2_fs *fs); /* before the disk is closed for good */
 bool ext2_has_tree(const struct inode *ip); /* i_block holds block pointers */
 /* A new inode of the given mode in dir, referenced and on disk. To give up: nlink = 0, inode_put. */
 int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode **out) must_check;

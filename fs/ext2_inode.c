@@ -7,6 +7,7 @@
  * on `on_disk` says that its number must be given back when it goes.
  */
 #include "fs/ext2.h"
+#include "fs/dcache.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/kmalloc.h"
@@ -22,6 +23,7 @@ struct inode *ext2_alloc_vfs_inode(struct superblock *sb)
     if (!ei)
         return NULL;
     mutex_init(&ei->map_lock, MUTEX_BLOCKMAP);
+    list_init(&ei->orphan);
     return &ei->vfs;
 }
 
@@ -363,14 +365,13 @@ static void release_xattr_block(struct inode *ip)
     ei->xattr_block = 0;
 }
 
-void ext2_evict_inode(struct inode *ip)
+/* Gives blocks and number back. The inode's pages are gone. */
+static void free_on_disk(struct inode *ip)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
     struct ext2_inode *ei = ext2_inode_of(ip);
     int err = 0;
 
-    if (ip->nlink || !ei->on_disk || ip->sb->read_only)
-        return;
     atomic_store(&ip->mapping.size, 0);
     if (ext2_has_tree(ip))
         err = ext2_free_from(ip, 0);
@@ -380,11 +381,71 @@ void ext2_evict_inode(struct inode *ip)
         ip->rdev = 0;
         err = write_slot(ip, false, current_time().sec);
     }
-    if (err) { /* e2fsck finds it: in use, without a name */
+    ei->on_disk = false;
+    if (err) /* e2fsck finds it: in use, without a name */
         ext2_error(fs, "inode %lu cannot be freed: error %d", ip->ino, -err);
-        return;
+    else
+        ext2_free_inode(fs, (uint32_t)ip->ino, S_ISDIR(ip->mode));
+}
+
+void ext2_evict_inode(struct inode *ip)
+{
+    struct ext2_fs *fs = ext2_fs_of(ip);
+    struct ext2_inode *ei = ext2_inode_of(ip);
+
+    mutex_lock(&fs->alloc_lock);
+    list_del(&ei->orphan);
+    mutex_unlock(&fs->alloc_lock);
+    if (!ip->nlink && ei->on_disk && !ip->sb->read_only)
+        free_on_disk(ip);
+}
+
+void ext2_add_orphan(struct inode *ip)
+{
+    struct ext2_fs *fs = ext2_fs_of(ip);
+    struct ext2_inode *ei = ext2_inode_of(ip);
+
+    mutex_lock(&fs->alloc_lock);
+    if (list_empty(&ei->orphan))
+        list_add(&fs->orphans, &ei->orphan);
+    mutex_unlock(&fs->alloc_lock);
+}
+
+/* The next one that is not being evicted already, referenced. */
+static struct inode *take_orphan(struct ext2_fs *fs)
+{
+    struct ext2_inode *ei;
+    struct inode *ip = NULL;
+
+    mutex_lock(&fs->alloc_lock);
+    list_for_each (ei, &fs->orphans, orphan) {
+        uint32_t refs = atomic_load(&ei->vfs.refs);
+
+        while (refs && !atomic_compare_exchange_weak(&ei->vfs.refs, &refs, refs + 1))
+            ;
+        if (refs) {
+            ip = &ei->vfs;
+            list_del(&ei->orphan);
+            break;
+        }
     }
-    ext2_free_inode(fs, (uint32_t)ip->ino, S_ISDIR(ip->mode));
+    mutex_unlock(&fs->alloc_lock);
+    return ip;
+}
+
+void ext2_free_orphans(struct ext2_fs *fs)
+{
+    struct inode *ip;
+
+    while ((ip = take_orphan(fs))) {
+        inode_lock_nested(ip);
+        if (ext2_has_tree(ip))
+            mapping_truncate(&ip->mapping, 0);
+        if (ext2_inode_of(ip)->on_disk)
+            free_on_disk(ip);
+        inode_unlock(ip);
+        inode_put(ip);
+    }
 }
 
 int ext2_truncate(struct inode *ip, uint64_t size)

@@ -43,6 +43,16 @@ static void drop_link(struct inode *ip)
     if (ip->nlink)
         ip->nlink--;
     inode_touch(ip, TOUCH_CTIME);
+    if (!ip->nlink)
+        ext2_add_orphan(ip);
+}
+
+static void drop_directory(struct inode *parent, struct inode *ip)
+{
+    ip->nlink = 0;
+    inode_touch(ip, TOUCH_CTIME);
+    ext2_add_orphan(ip);
+    drop_link(parent); /* its ".." */
 }
 
 static int lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
@@ -204,9 +214,7 @@ static int rmdir(struct inode *dir, const char *name, size_t len, struct inode *
     if (err)
         return err;
     ext2_dir_remove(dir, &slot);
-    ip->nlink = 0;
-    inode_touch(ip, TOUCH_CTIME);
-    drop_link(dir);
+    drop_directory(dir, ip);
     return 0;
 }
 
@@ -265,13 +273,10 @@ static void commit_rename(struct rename *r)
 {
     if (r->target) {
         ext2_dir_replace(r->new_dir, &r->victim, r->ip);
-        if (S_ISDIR(r->target->mode)) {
-            r->target->nlink = 0;
-            inode_touch(r->target, TOUCH_CTIME);
-            drop_link(r->new_dir);
-        } else {
+        if (S_ISDIR(r->target->mode))
+            drop_directory(r->new_dir, r->target);
+        else
             drop_link(r->target);
-        }
     }
     ext2_dir_remove(r->old_dir, &r->old);
     if (r->moves_dir) {

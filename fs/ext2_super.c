@@ -338,8 +338,10 @@ static int begin_writing(struct ext2_fs *fs)
 /* Everything else first: the state vouches for it. */
 static int end_writing(struct ext2_fs *fs)
 {
-    int err = ext2_sync(fs->sb, true), err2;
+    int err, err2;
 
+    ext2_free_orphans(fs); /* who still has them open has no more use for them */
+    err = ext2_sync(fs->sb, true);
     if (atomic_load(&fs->damaged))
         fs->clean_state |= EXT2_STATE_ERROR;
     err2 = write_state(fs, fs->clean_state);
@@ -440,6 +442,7 @@ static int ext2_mount(struct superblock *sb, const char *options)
         return -ENOMEM;
     fs->sb = sb;
     mutex_init(&fs->alloc_lock, MUTEX_FSALLOC);
+    list_init(&fs->orphans);
     fs->generation = (uint32_t)current_time().nsec;
     sb->bdev->fs_private = fs;
     sb->fs_private = fs;

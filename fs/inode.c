@@ -283,7 +283,8 @@ static struct inode *pick_victim(size_t *scan)
 
 size_t inode_cache_shrink(size_t want)
 {
-    size_t objects = want * (PAGE_SIZE / sizeof(struct inode)), scan = 2 * objects, freed = 0;
+    size_t objects = want * (PAGE_SIZE / sizeof(struct inode));
+    size_t scan = 2 * MIN(objects, inode_cache_count()), freed = 0; /* as for dentries */
     struct inode *ip;
 
     while (freed < objects && (ip = pick_victim(&scan))) {

@@ -427,6 +427,7 @@ static int write_drop_caches(const struct proc_target *to, char *input)
             while (shrink_names())
                 ;
             kstack_shrink(ALL);
+            kcache_shrink();
         }
     }
     return 0;

@@ -31,7 +31,7 @@ enum lock_rank {
     RANK_BUFFER,
     RANK_MAPPING, /* a page cache mapping's tree */
     RANK_LRU,
-    RANK_PAGETABLE,
+    RANK_PID, /* process and thread numbers */
     RANK_DRIVER, /* from here on: taken by interrupt handlers, irqsave */
     RANK_WAITQ,
     RANK_RUNQ,

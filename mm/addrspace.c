@@ -22,6 +22,8 @@
 #include "mm/vmfile.h"
 
 static struct kcache *addrspace_cache;
+static struct spinlock all_lock = SPINLOCK_INIT(RANK_LRU, "addrspaces");
+static struct list all_spaces = LIST_INIT(all_spaces); /* all_lock */
 
 void addrspace_init(void)
 {
@@ -39,7 +41,21 @@ struct addrspace *addrspace_create(void)
     }
     as->refs = 1;
     mutex_init(&as->lock, MUTEX_ADDRSPACE);
+    spin_lock(&all_lock);
+    list_add_tail(&all_spaces, &as->all_link);
+    spin_unlock(&all_lock);
     return as;
+}
+
+/* False if the last reference is gone already. */
+static bool addrspace_get_live(struct addrspace *as)
+{
+    uint32_t refs = atomic_load(&as->refs);
+
+    while (refs)
+        if (atomic_compare_exchange_weak(&as->refs, &refs, refs + 1))
+            return true;
+    return false;
 }
 
 struct addrspace *addrspace_get(struct addrspace *as)
@@ -59,6 +75,9 @@ void addrspace_put(struct addrspace *as)
 {
     if (!as || atomic_fetch_sub_explicit(&as->refs, 1, memory_order_acq_rel) != 1)
         return;
+    spin_lock(&all_lock);
+    list_del(&as->all_link);
+    spin_unlock(&all_lock);
     /* Nobody runs on this table any more, so none of what follows needs a fence. */
     BUG_ON(as->harts);
     mutex_lock(&as->lock);
@@ -150,14 +169,8 @@ static int copy_vmas(struct addrspace *to, struct addrspace *from)
         return err;
     memcpy(to->vmas, from->vmas, from->nvmas * sizeof(from->vmas[0]));
     to->nvmas = from->nvmas;
-    for (unsigned i = 0; i < to->nvmas; i++) {
-        struct vma *v = &to->vmas[i];
-
-        if (v->file)
-            file_get(v->file);
-        if (v->mapping && v->flags & VMA_SHARED && v->max_prot & PROT_WRITE)
-            atomic_fetch_add(&v->mapping->writable_maps, 1);
-    }
+    for (unsigned i = 0; i < to->nvmas; i++)
+        vma_take_file(&to->vmas[i]);
     return 0;
 }
 
@@ -194,6 +207,49 @@ struct addrspace *addrspace_fork(struct addrspace *from)
 }
 
 /* ---- Access from outside ---- */
+
+/* Takes the pages from index `from` on of a file that became shorter out of one space. */
+static void unmap_file_pages(struct addrspace *as, const struct mapping *m, uint64_t from)
+{
+    for (unsigned i = 0; i < as->nvmas; i++) {
+        const struct vma *v = &as->vmas[i];
+        uint64_t end = v->pgoff + ((v->end - v->start) >> PAGE_SHIFT);
+
+        if (v->mapping != m || end <= from)
+            continue;
+        unmap_pages(as, from > v->pgoff ? v->start + ((from - v->pgoff) << PAGE_SHIFT) : v->start,
+                    v->end);
+    }
+}
+
+/* The next space after `as` (whose reference is given back), referenced; NULL at the end. */
+static struct addrspace *next_space(struct addrspace *as)
+{
+    struct list *link;
+    struct addrspace *next = NULL;
+
+    spin_lock(&all_lock);
+    for (link = as ? as->all_link.next : all_spaces.next; link != &all_spaces; link = link->next) {
+        next = list_entry(link, struct addrspace, all_link);
+        if (addrspace_get_live(next))
+            break;
+        next = NULL;
+    }
+    spin_unlock(&all_lock);
+    addrspace_put(as);
+    return next;
+}
+
+void addrspace_unmap_file(struct mapping *m, uint64_t from)
+{
+    if (!atomic_load(&m->maps))
+        return;
+    for (struct addrspace *as = next_space(NULL); as; as = next_space(as)) {
+        mutex_lock(&as->lock);
+        unmap_file_pages(as, m, from);
+        mutex_unlock(&as->lock);
+    }
+}
 
 /* Copies between kernel memory and a space that need not be current, page by page. */
 static size_t access_pages(struct addrspace *as, uaddr_t va, char *buf, size_t len, bool write,

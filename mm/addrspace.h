@@ -47,6 +47,7 @@ struct addrspace {              /* (l) lock, (I) immutable, (a) atomic */
     size_t rss;                 /* (l) resident pages */
     uaddr_t arg_start, arg_end, env_start, env_end; /* (I) after exec */
     struct file *exe;           /* (I) after exec; reference */
+    struct list all_link;       /* all address spaces; mm/addrspace.c's lock */
 };
 
 void addrspace_init(void); /* boot */

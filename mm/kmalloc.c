@@ -126,6 +126,13 @@ void *kcache_alloc(struct kcache *c, unsigned flags)
     return obj;
 }
 
+static void free_slab(struct page *p)
+{
+    page_clear(p, PG_SLAB);
+    atomic_fetch_sub(&slab_pages, 1);
+    page_put(p);
+}
+
 static void check_double_free(struct kcache *c, struct page *p, struct free_object *o)
 {
     if (o->magic != FREE_MAGIC)
@@ -161,11 +168,40 @@ void kcache_free(struct kcache *c, void *obj)
         empty = p;
     }
     spin_unlock_irqrestore(&c->lock, irq);
-    if (empty) {
-        page_clear(empty, PG_SLAB);
-        atomic_fetch_sub(&slab_pages, 1);
-        page_put(empty);
+    if (empty)
+        free_slab(empty);
+}
+
+static struct page *take_empty_slab(struct kcache *c)
+{
+    irqflags_t irq = spin_lock_irqsave(&c->lock);
+    struct page *p, *empty = NULL;
+
+    list_for_each(p, &c->partial, link) {
+        if (p->inuse)
+            continue;
+        empty = p;
+        list_del(&p->link);
+        c->empty--;
+        c->slabs--;
+        break;
     }
+    spin_unlock_irqrestore(&c->lock, irq);
+    return empty;
+}
+
+size_t kcache_shrink(void)
+{
+    size_t freed = 0;
+    struct page *p;
+
+    for (unsigned i = 0; i < ncaches; i++) {
+        while ((p = take_empty_slab(&caches[i]))) {
+            free_slab(p);
+            freed++;
+        }
+    }
+    return freed;
 }
 
 void kmalloc_init(void)

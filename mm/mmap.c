@@ -82,7 +82,7 @@ long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, in
     len = ALIGN_UP(len, PAGE_SIZE);
     mutex_lock(&as->lock);
     at = place(as, addr, len, flags);
-    if (at >= 0 && (as->nvmas >= MAX_VMAS || over_limit(as, len) || vma_reserve(as, 2)))
+    if (at >= 0 && (as->nvmas >= MAX_VMAS || over_limit(as, len) || vma_reserve(as, 3)))
         at = -ENOMEM;
     if (at < 0) {
         mutex_unlock(&as->lock);
@@ -92,11 +92,10 @@ long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, in
     v.start = (uaddr_t)at;
     v.end = v.start + len;
     if (file) {
-        v.file = file_get(file);
+        v.file = file;
         v.mapping = file_mapping(file);
         v.pgoff = pgoff;
-        if (v.flags & VMA_SHARED && v.max_prot & PROT_WRITE)
-            atomic_fetch_add(&v.mapping->writable_maps, 1);
+        vma_take_file(&v);
     }
     vma_insert(as, &v);
     mutex_unlock(&as->lock);
@@ -114,7 +113,7 @@ int addrspace_munmap(struct addrspace *as, uaddr_t addr, size_t len)
     if (!end)
         return -EINVAL;
     mutex_lock(&as->lock);
-    err = vma_reserve(as, 1);
+    err = vma_reserve(as, 2);
     if (!err)
         unmap_range(as, addr, end);
     mutex_unlock(&as->lock);
@@ -218,7 +217,7 @@ uaddr_t addrspace_brk(struct addrspace *as, uaddr_t want)
         if (new_end > old_end) {
             if (brk_grow(as, old_end, new_end))
                 as->brk = want;
-        } else if (new_end == old_end || !vma_reserve(as, 1)) {
+        } else if (new_end == old_end || !vma_reserve(as, 2)) {
             if (new_end < old_end)
                 unmap_range(as, new_end, old_end);
             as->brk = want;
@@ -275,11 +274,7 @@ static long move_area(struct addrspace *as, const struct vma *old, uaddr_t addr,
     err = move_pages(as, addr, to, MIN(old_len, new_len));
     if (err)
         return err;
-    if (v.file) {
-        file_get(v.file);
-        if (v.flags & VMA_SHARED && v.max_prot & PROT_WRITE)
-            atomic_fetch_add(&v.mapping->writable_maps, 1);
-    }
+    vma_take_file(&v);
     unmap_range(as, addr, addr + old_len);
     vma_insert(as, &v);
     return (long)to;
@@ -465,8 +460,9 @@ long addrspace_map_segment(struct addrspace *as, uaddr_t start, size_t len, int 
         err = vma_reserve(as, 1);
     if (!err) {
         if (file) {
-            v.file = file_get(file);
+            v.file = file;
             v.mapping = file_mapping(file);
+            vma_take_file(&v);
         }
         vma_insert(as, &v);
     }

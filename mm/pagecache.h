@@ -50,6 +50,7 @@ struct mapping {              /* (m) lock, (c) the cache lock in pagecache.c, (a
     struct list dirty_link;   /* (c) on the list of mappings with dirty pages */
     unsigned flushers;        /* (c) background writebacks at work: mapping_destroy waits */
     _Atomic int error;        /* first write error since the last fsync told it, 0 or -EIO/-ENOSPC */
+    _Atomic unsigned maps;    /* areas that map it, in all address spaces */
     _Atomic unsigned writable_maps; /* shared writable VMAs: their pages count as dirty */
     /* Read-ahead; races between readers only cost a guess. */
     uint64_t next_read;       /* the index a sequential reader asks for next */
@@ -85,6 +86,9 @@ ssize_t mapping_write(struct mapping *m, uaddr_t ubuf, const void *kbuf, size_t 
 
 /* Cuts or grows: drops pages beyond, zeroes the last page's tail, sets size. Inode lock held. */
 int mapping_truncate(struct mapping *m, uint64_t size);
+/* Takes the pages from index `from` on out of every address space that maps them: a file became
+ * shorter, touching them is SIGBUS from now on. In mm/addrspace.c; the inode lock may be held. */
+void addrspace_unmap_file(struct mapping *m, uint64_t from);
 /* User PTEs are left alone: mapped pages stay with their mappers until unmapped, and a fresh fault
  * beyond size is SIGBUS. */
 

@@ -273,8 +273,10 @@ int mapping_truncate(struct mapping *m, uint64_t size)
         if (size < old)
             err = zero_tail(m, size);
     }
-    if (!err && size < old)
+    if (!err && size < old) {
+        addrspace_unmap_file(m, size_to_pages(size));
         drop_pages(m, size_to_pages(size));
+    }
     return err;
 }
 

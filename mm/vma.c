@@ -73,11 +73,27 @@ static bool continues(const struct vma *a, const struct vma *b)
            (!a->mapping || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
-static void drop_file(struct vma *v)
+static bool may_write_file(const struct vma *v)
+{
+    return v->flags & VMA_SHARED && v->max_prot & PROT_WRITE;
+}
+
+void vma_take_file(struct vma *v)
 {
     if (!v->file)
         return;
-    if (v->flags & VMA_SHARED && v->max_prot & PROT_WRITE)
+    file_get(v->file);
+    atomic_fetch_add(&v->mapping->maps, 1);
+    if (may_write_file(v))
+        atomic_fetch_add(&v->mapping->writable_maps, 1);
+}
+
+void vma_drop_file(struct vma *v)
+{
+    if (!v->file)
+        return;
+    atomic_fetch_sub(&v->mapping->maps, 1);
+    if (may_write_file(v))
         atomic_fetch_sub(&v->mapping->writable_maps, 1);
     file_put(v->file);
 }
@@ -96,7 +112,7 @@ void vma_insert(struct addrspace *as, const struct vma *v)
         struct vma extra = *v;
 
         as->vmas[i - 1].end = v->end;
-        drop_file(&extra);
+        vma_drop_file(&extra);
         i--;
     } else {
         open_slot(as, i);
@@ -104,7 +120,7 @@ void vma_insert(struct addrspace *as, const struct vma *v)
     }
     if (i + 1 < as->nvmas && continues(&as->vmas[i], &as->vmas[i + 1])) {
         as->vmas[i].end = as->vmas[i + 1].end;
-        drop_file(&as->vmas[i + 1]);
+        vma_drop_file(&as->vmas[i + 1]);
         close_slot(as, i + 1);
     }
 }
@@ -122,16 +138,13 @@ void vma_split(struct addrspace *as, uaddr_t va)
     v[1].start = va;
     if (v[0].mapping)
         v[1].pgoff += (va - v[0].start) >> PAGE_SHIFT;
-    if (v[0].file)
-        file_get(v[0].file);
-    if (v[0].flags & VMA_SHARED && v[0].max_prot & PROT_WRITE && v[0].mapping)
-        atomic_fetch_add(&v[0].mapping->writable_maps, 1);
+    vma_take_file(&v[1]);
 }
 
 void vma_remove(struct addrspace *as, unsigned first, unsigned last)
 {
     for (unsigned i = first; i < last; i++)
-        drop_file(&as->vmas[i]);
+        vma_drop_file(&as->vmas[i]);
     memmove(&as->vmas[first], &as->vmas[last], (as->nvmas - last) * sizeof(as->vmas[0]));
     as->nvmas -= last - first;
 }

@@ -14,6 +14,9 @@ int vma_reserve(struct addrspace *as, unsigned n) must_check;
 void vma_insert(struct addrspace *as, const struct vma *v);
 /* Splits the area containing va so that one begins there (room reserved before). */
 void vma_split(struct addrspace *as, uaddr_t va);
+/* The area is one more, or one less, that maps its file: counts, and takes or drops a reference. */
+void vma_take_file(struct vma *v);
+void vma_drop_file(struct vma *v);
 /* Takes areas [first, last) out of the array, dropping their file references. */
 void vma_remove(struct addrspace *as, unsigned first, unsigned last);
 bool vma_range_free(const struct addrspace *as, uaddr_t start, uaddr_t end);
@@ -27,5 +30,5 @@ uint64_t vma_pte_flags(const struct vma *v, bool writable_now);
 void unmap_pages(struct addrspace *as, uaddr_t start, uaddr_t end);
 /* Rewrites the PTEs of [start, end), inside v, for v's (new) protection. One fence. */
 void protect_pages(struct addrspace *as, const struct vma *v, uaddr_t start, uaddr_t end);
-/* unmap_pages and the areas behind it: the range ends up free. Room for 1 area reserved before. */
+/* unmap_pages and the areas behind it: the range ends up free. Room for 2 reserved before. */
 void unmap_range(struct addrspace *as, uaddr_t start, uaddr_t end);

@@ -87,7 +87,7 @@ static int check_segments(const Elf64_Ehdr *eh, const Elf64_Phdr *ph, uaddr_t ba
             return -ENOEXEC;
         any = true;
         last_end = ALIGN_UP(end, PAGE_SIZE);
-        if (ph[i].p_flags & PF_X && img->entry >= start && img->entry < end)
+        if (img->entry >= start && img->entry < end)
             entry_found = true;
         if (eh->e_phoff >= ph[i].p_offset && eh->e_phoff < ph[i].p_offset + ph[i].p_filesz)
             img->phdr = start + (eh->e_phoff - ph[i].p_offset);

@@ -5,7 +5,7 @@
  * the scheduler (until it is off its hart for good) and by whoever looked it up.
  *
  * Locks: proctree_lock (RANK_PROCTREE) guards the pid table, the tree, groups and sessions; pid_lock
- * (RANK_LEAF) the numbers in use.
+ * (RANK_PID) the numbers in use.
  */
 #include "proc/process.h"
 
@@ -30,7 +30,7 @@ struct list all_threads = LIST_INIT(all_threads);
 struct process *init_process;
 
 static struct list pid_table[PID_BUCKETS];
-static struct spinlock pid_lock = SPINLOCK_INIT(RANK_LEAF, "pid");
+static struct spinlock pid_lock = SPINLOCK_INIT(RANK_PID, "pid");
 static uint64_t pid_used[PID_MAX / 64]; /* pid_lock; pids and tids share the numbers */
 static int last_pid;                    /* pid_lock */
 static _Atomic size_t nprocesses, nthreads;

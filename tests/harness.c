@@ -34,8 +34,19 @@ static char why[WHY_LEN];
 
 /* ---- What must not change over a case ---- */
 
+enum { MAX_KINDS = 64 };
+
+/*
+ * memory_kb counts as free what the kernel keeps for itself on purpose: slab pages (what lives on
+ * them is compared by kind) and tables of its own half, which only grow.
+ */
 struct counters {
-    long free_kb, open_files, threads;
+    long memory_kb, free_kb, open_files, threads;
+    size_t nkinds;
+    struct {
+        char name[24];
+        long live;
+    } kind[MAX_KINDS];
 };
 
 static void drop_caches(void)
@@ -50,34 +61,60 @@ static void drop_caches(void)
     close(fd);
 }
 
-static struct counters counters_read(void)
+/* /proc/slabinfo: lines of "name live total". */
+static void objects_read(struct counters *c)
+{
+    static char text[8192];
+    char *line = text;
+
+    c->nkinds = 0;
+    if (read_file("/proc/slabinfo", text, sizeof(text)) < 0)
+        return;
+    while (line && *line && c->nkinds < MAX_KINDS) {
+        if (sscanf(line, "%23s %ld", c->kind[c->nkinds].name, &c->kind[c->nkinds].live) == 2)
+            c->nkinds++;
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+}
+
+static void counters_read(struct counters *c)
 {
     drop_caches();
-    return (struct counters){meminfo("MemFree"), vmstat("open_files"), vmstat("threads")};
+    c->free_kb = meminfo("MemFree");
+    c->memory_kb = c->free_kb + 4 * (vmstat("nr_slab_pages") + vmstat("page_tables_shared"));
+    c->open_files = vmstat("open_files");
+    c->threads = vmstat("threads");
+    objects_read(c);
+}
+
+static bool objects_back(const struct counters *before, const struct counters *now)
+{
+    for (size_t i = 0; i < before->nkinds && i < now->nkinds; i++)
+        if (now->kind[i].live > before->kind[i].live)
+            return false;
+    return true;
 }
 
 /* More free memory than before is a cache that was let go late; less is a leak. */
 static bool counters_back(const struct counters *before, const struct counters *now)
 {
-    return now->free_kb >= before->free_kb && now->open_files == before->open_files &&
-           now->threads == before->threads;
+    return now->memory_kb >= before->memory_kb && now->open_files == before->open_files &&
+           now->threads == before->threads && objects_back(before, now);
 }
 
-/* Two equal readings in a row: what an earlier case set free has arrived. */
-static struct counters counters_stable(void)
+/* Two readings in a row that agree: what an earlier case set free has arrived. */
+static void counters_stable(struct counters *c)
 {
+    static struct counters next;
     uint64_t deadline = now_ns() + SETTLE_S * 1000000000ULL;
-    struct counters a = counters_read();
 
-    while (now_ns() < deadline) {
-        struct counters b = counters_read();
-
-        if (memcmp(&a, &b, sizeof(a)) == 0)
-            break;
-        a = b;
+    for (counters_read(c); now_ns() < deadline; *c = next) {
+        counters_read(&next);
+        if (counters_back(c, &next) && counters_back(&next, c))
+            return;
         sched_yield();
     }
-    return a;
 }
 
 /* What is freed late (a dead thread's stack, an orphan that init reaps) gets time by yielding. */
@@ -86,7 +123,7 @@ static bool counters_settle(const struct counters *before, struct counters *now)
     uint64_t deadline = now_ns() + SETTLE_S * 1000000000ULL;
 
     for (;;) {
-        *now = counters_read();
+        counters_read(now);
         if (counters_back(before, now))
             return true;
         if (now_ns() > deadline)
@@ -95,37 +132,9 @@ static bool counters_settle(const struct counters *before, struct counters *now)
     }
 }
 
-/* ---- Live objects by kind: /proc/slabinfo, lines of "name live total" ---- */
-
-enum { MAX_KINDS = 64 };
-
-struct objects {
-    size_t n;
-    struct {
-        char name[24];
-        long live;
-    } kind[MAX_KINDS];
-};
-
-static void objects_read(struct objects *o)
+static void counters_report(const struct counters *before, const struct counters *now)
 {
-    static char text[8192];
-    char *line = text;
-
-    o->n = 0;
-    if (read_file("/proc/slabinfo", text, sizeof(text)) < 0)
-        return;
-    while (line && *line && o->n < MAX_KINDS) {
-        if (sscanf(line, "%23s %ld", o->kind[o->n].name, &o->kind[o->n].live) == 2)
-            o->n++;
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
-    }
-}
-
-static void objects_report(const struct objects *before, const struct objects *now)
-{
-    for (size_t i = 0; i < now->n && i < before->n; i++)
+    for (size_t i = 0; i < now->nkinds && i < before->nkinds; i++)
         if (now->kind[i].live != before->kind[i].live)
             printf("    %s: %ld live objects, were %ld\n", now->kind[i].name, now->kind[i].live,
                    before->kind[i].live);
@@ -299,35 +308,31 @@ static enum verdict case_verdict(const struct test_case *t, int status, bool in_
     return FAILED;
 }
 
-static enum verdict case_leaks(const struct counters *before, const struct objects *objects_before)
+static enum verdict case_leaks(const struct counters *before)
 {
-    static struct objects objects_now;
-    struct counters now;
+    static struct counters now;
 
     if (counters_settle(before, &now))
         return PASSED;
-    snprintf(why, sizeof(why), "leaked: free %ld kB (was %ld), open files %ld (%ld), threads %ld (%ld)",
-             now.free_kb, before->free_kb, now.open_files, before->open_files, now.threads,
+    snprintf(why, sizeof(why),
+             "leaked: memory %ld kB (was %ld), open files %ld (%ld), threads %ld (%ld)",
+             now.memory_kb, before->memory_kb, now.open_files, before->open_files, now.threads,
              before->threads);
-    objects_read(&objects_now);
-    objects_report(objects_before, &objects_now);
+    counters_report(before, &now);
     return FAILED;
 }
 
 static enum verdict case_run(const struct test_case *t)
 {
-    static struct objects objects_before;
-    struct counters before = {0, 0, 0};
+    static struct counters before;
     bool counting = leak_check && on_unimap(), in_time;
     enum verdict verdict;
     char dir[160];
     int status;
 
     snprintf(dir, sizeof(dir), "%s/case", base_dir);
-    if (counting) {
-        before = counters_stable();
-        objects_read(&objects_before);
-    }
+    if (counting)
+        counters_stable(&before);
     fflush(stdout);
     pid_t pid = fork();
 
@@ -344,7 +349,7 @@ static enum verdict case_run(const struct test_case *t)
     if (out_fd >= 0 && ftruncate(out_fd, 0) < 0)
         note("output file: %s", strerror(errno));
     remove_in_child(dir);
-    if (counting && verdict != FAILED && case_leaks(&before, &objects_before) == FAILED)
+    if (counting && verdict != FAILED && case_leaks(&before) == FAILED)
         verdict = FAILED;
     return verdict;
 }

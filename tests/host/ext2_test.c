@@ -2,6 +2,7 @@
 // with: fs/ext2_super.c fs/ext2_alloc.c fs/ext2_map.c fs/ext2_data.c fs/ext2_inode.c fs/ext2_dir.c
 // with: fs/ext2_namei.c fs/buffer.c fs/inode.c fs/regular.c mm/radix.c mm/pagecache.c mm/pagewrite.c
 // with: mm/writeback.c mm/reclaim.c tests/host/stub/kernel.c tests/host/stub/os.c
+// with: tests/host/stub/disk.c
 /*
  * ext2 with page cache and buffer cache on images made by mke2fs: a storm of operations checked
  * against a model (with short user copies, failing allocations and full disks), threads that take
@@ -15,247 +16,16 @@
 #include "fs/dcache.h"
 #include "fs/ext2.h"
 #include "mm/kmalloc.h"
+#include "mm/pagecache.h"
+#include "stub/disk.h"
 #include "stub/kernel.h"
 #include "stub/os.h"
 
 #include <linux/fcntl.h>
 
-#define MEMORY_PAGES 768
 #define NDIRS 6
 #define NNAMES 24
 #define MAX_FILE (300 * 1024)
-
-static char image_path[128], log_path[128];
-static uint8_t *image;
-static size_t image_size;
-static struct block_device disk;
-static struct superblock sb;
-
-/* ---- Images ----------------------------------------------------------------------------------- */
-
-static void make_image(const char *options, unsigned kib)
-{
-    if (image)
-        os_unmap(image, image_size);
-    remove(image_path);
-    CHECK(!os_run(log_path, "mke2fs -q -F %s %s %uk", options, image_path, kib));
-    image_size = (size_t)kib * 1024;
-    image = os_map_file(image_path, image_size);
-    host_disk_init(&disk, image, image_size);
-}
-
-static void show_log(void)
-{
-    char line[256];
-    FILE *f = fopen(log_path, "r");
-
-    while (f && fgets(line, sizeof(line), f))
-        fputs(line, stdout);
-}
-
-static void check_image(const char *what)
-{
-    if (!os_run(log_path, "e2fsck -fn %s", image_path))
-        return;
-    printf("e2fsck after %s:\n", what);
-    show_log();
-    host_fail(__FILE__, __LINE__, "the image is damaged");
-}
-
-static size_t objects_before, pages_before;
-
-static void mount(bool read_only)
-{
-    pages_before = page_free_count();
-    objects_before = host_objects;
-    CHECK(!host_mount(&sb, &disk, read_only));
-}
-
-static void unmount(void)
-{
-    host_unmount(&sb);
-    CHECK(page_free_count() == pages_before);
-    CHECK(host_objects == objects_before);
-    CHECK(!pagecache_dirty_count() && !pagecache_page_count());
-}
-
-/* ---- System calls, as the file layer makes them ------------------------------------------------ */
-
-static struct inode *root(void)
-{
-    return sb.root->inode;
-}
-
-/* The directory is locked. */
-static struct inode *find(struct inode *dir, const char *name)
-{
-    struct inode *ip = NULL;
-    int err = dir->nlink ? dir->ops->lookup(dir, name, strlen(name), &ip) : -ENOENT;
-
-    return err ? err_ptr(err) : ip;
-}
-
-static struct inode *sys_lookup(struct inode *dir, const char *name)
-{
-    struct inode *ip;
-
-    inode_lock(dir);
-    ip = find(dir, name);
-    inode_unlock(dir);
-    return ip;
-}
-
-static int check_absent(struct inode *dir, const char *name)
-{
-    struct inode *ip = find(dir, name);
-
-    if (!is_err(ip)) {
-        inode_put(ip);
-        return -EEXIST;
-    }
-    return ptr_err(ip) == -ENOENT && dir->nlink ? 0 : ptr_err(ip);
-}
-
-/* mode tells what is made; target only for symbolic links. */
-static int sys_make(struct inode *dir, const char *name, uint32_t mode, const char *target)
-{
-    size_t len = strlen(name);
-    struct inode *ip = NULL;
-    int err;
-
-    inode_lock(dir);
-    err = check_absent(dir, name);
-    if (!err && S_ISDIR(mode))
-        err = dir->ops->mkdir(dir, name, len, mode & 07777, &ip);
-    else if (!err && S_ISLNK(mode))
-        err = dir->ops->symlink(dir, name, len, target, &ip);
-    else if (!err && S_ISREG(mode))
-        err = dir->ops->create(dir, name, len, mode, &ip);
-    else if (!err)
-        err = dir->ops->mknod(dir, name, len, mode, make_dev(4, 300), &ip);
-    inode_unlock(dir);
-    if (!err)
-        inode_put(ip);
-    return err;
-}
-
-static int sys_remove(struct inode *dir, const char *name, bool directory)
-{
-    struct inode *ip;
-    int err = 0;
-
-    inode_lock(dir);
-    ip = find(dir, name);
-    if (is_err(ip)) {
-        inode_unlock(dir);
-        return ptr_err(ip);
-    }
-    inode_lock_nested(ip);
-    if (S_ISDIR(ip->mode) != directory)
-        err = directory ? -ENOTDIR : -EISDIR;
-    if (!err)
-        err = (directory ? dir->ops->rmdir : dir->ops->unlink)(dir, name, strlen(name), ip);
-    inode_unlock(ip);
-    inode_unlock(dir);
-    inode_put(ip);
-    return err;
-}
-
-static int sys_link(struct inode *dir, const char *name, struct inode *ip)
-{
-    int err;
-
-    inode_lock(dir);
-    inode_lock_nested(ip);
-    err = S_ISDIR(ip->mode) ? -EPERM : ip->nlink ? check_absent(dir, name) : -ENOENT;
-    if (!err)
-        err = dir->ops->link(dir, name, strlen(name), ip);
-    inode_unlock(ip);
-    inode_unlock(dir);
-    return err;
-}
-
-static int rename_locked(struct inode *from, const char *name, struct inode *to, const char *name2)
-{
-    struct inode *ip = find(from, name), *target;
-    int err = 0;
-
-    if (is_err(ip))
-        return ptr_err(ip);
-    target = find(to, name2);
-    if (is_err(target)) {
-        err = ptr_err(target) == -ENOENT && to->nlink ? 0 : ptr_err(target);
-        target = NULL;
-    }
-    if (!err && target && S_ISDIR(target->mode) != S_ISDIR(ip->mode))
-        err = -EISDIR;
-    if (!err && (ip == to || ip == from || target == from || target == to || target == ip))
-        err = -EINVAL;
-    if (!err && target)
-        inode_lock_nested(target);
-    if (!err)
-        err = from->ops->rename(from, name, strlen(name), ip, to, name2, strlen(name2), target);
-    if (target && mutex_held(&target->lock))
-        inode_unlock(target);
-    if (target)
-        inode_put(target);
-    inode_put(ip);
-    return err;
-}
-
-static int sys_rename(struct inode *from, const char *name, struct inode *to, const char *name2)
-{
-    int err;
-
-    mutex_lock(&sb.rename_lock);
-    inode_lock(from < to ? from : to);
-    if (from != to)
-        inode_lock_nested(from < to ? to : from);
-    err = rename_locked(from, name, to, name2);
-    inode_unlock(from);
-    if (from != to)
-        inode_unlock(to);
-    mutex_unlock(&sb.rename_lock);
-    return err;
-}
-
-static ssize_t sys_write(struct inode *ip, const void *data, size_t len, off_t pos)
-{
-    struct file f = {.ops = ip->fops, .inode = ip, .mode = FMODE_WRITE, .flags = O_WRONLY};
-
-    CHECK(!f.ops->open || !f.ops->open(ip, &f));
-    return f.ops->write(&f, (uaddr_t)data, len, &pos);
-}
-
-static ssize_t sys_read(struct inode *ip, void *data, size_t len, off_t pos)
-{
-    struct file f = {.ops = ip->fops, .inode = ip, .mode = FMODE_READ, .flags = O_RDONLY};
-
-    return f.ops->read(&f, (uaddr_t)data, len, &pos);
-}
-
-/* A shared mapping's page fault, and a store through it. */
-static int store_mapped(struct inode *ip, uint64_t pos, uint8_t value)
-{
-    struct mapping *m = &ip->mapping;
-    struct page *p = mapping_read_page(m, pos >> PAGE_SHIFT);
-    int err = 0;
-
-    if (is_err(p))
-        return ptr_err(p);
-    page_lock(p);
-    if (p->mapping != m || pos >= inode_size(ip))
-        err = -EFAULT;
-    if (!err && m->ops->prepare_write)
-        err = m->ops->prepare_write(m, p, 0, PAGE_SIZE);
-    if (!err) {
-        ((uint8_t *)page_va(p))[pos & PAGE_MASK] = value;
-        page_mark_dirty(p);
-    }
-    page_unlock(p);
-    page_put(p);
-    return err;
-}
 
 /* ---- The model -------------------------------------------------------------------------------- */
 
@@ -587,17 +357,318 @@ static void test_storms(unsigned rounds)
             run_storm(&storms[i], r * 100 + i + 1);
 }
 
+/* ---- Single behaviours ------------------------------------------------------------------------ */
+
+static void test_directories(void)
+{
+    char name[NAME_MAX + 1];
+    struct inode *a, *b, *c;
+    off_t pos = 0;
+    int n, count = 0;
+
+    make_image("-t ext2 -b 1024 -N 4096", 4096);
+    mount(false);
+    CHECK(!sys_make(root(), "a", S_IFDIR | 0755, NULL) && !sys_make(root(), "b", S_IFDIR | 0700, NULL));
+    a = sys_lookup(root(), "a");
+    b = sys_lookup(root(), "b");
+    CHECK(root()->nlink == 5 && a->nlink == 2);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "file with a name that is rather long %u", i);
+        CHECK(!sys_make(a, name, S_IFREG | 0644, NULL));
+    }
+    CHECK(!sys_make(a, "sub", S_IFDIR | 0755, NULL) && a->nlink == 3);
+    /* Entries go away behind the reader and before it. */
+    while ((n = sys_list(a, &pos, 7, name)) > 0) {
+        count += n;
+        if (strcmp(name, "sub"))
+            CHECK(!sys_remove(a, name, false));
+    }
+    CHECK(n == 0 && count == 1001);
+    CHECK(sys_remove(root(), "a", true) == -ENOTEMPTY);
+    CHECK(!sys_rename(a, "sub", b, "moved") && a->nlink == 2 && b->nlink == 3);
+    CHECK(!sys_make(a, "empty", S_IFDIR | 0755, NULL));
+    c = sys_lookup(a, "empty");
+    CHECK(!sys_rename(b, "moved", a, "empty") && c->nlink == 0 && b->nlink == 2 && a->nlink == 3);
+    CHECK(sys_make(c, "x", S_IFREG, NULL) == -ENOENT);
+    CHECK(sys_rename(root(), "b", a, "empty") == 0 && a->nlink == 3);
+    CHECK(sys_rename(root(), "lost+found", root(), "a") == -ENOTEMPTY);
+    inode_put(a);
+    inode_put(b);
+    inode_put(c);
+    unmount();
+    check_image("directories");
+}
+
+static void test_many_links(void)
+{
+    char name[32];
+    struct inode *ip;
+
+    make_image("-t ext2 -b 4096", 8192);
+    mount(false);
+    CHECK(!sys_make(root(), "first", S_IFREG | 0644, NULL));
+    ip = sys_lookup(root(), "first");
+    for (unsigned i = 1; i < EXT2_LINK_MAX; i++) {
+        if (i == 200) /* the rest is as good as done */
+            ip->nlink = EXT2_LINK_MAX - 1, i = EXT2_LINK_MAX - 1;
+        snprintf(name, sizeof(name), "l%u", i);
+        CHECK(!sys_link(root(), name, ip));
+    }
+    CHECK(sys_link(root(), "one more", ip) == -EMLINK);
+    ip->nlink = 201;
+    inode_mark_dirty(ip);
+    inode_put(ip);
+    unmount();
+    check_image("many links");
+}
+
+static void test_sparse_and_large(void)
+{
+    struct inode *ip;
+    char c;
+
+    make_image("-t ext2 -b 1024 -O ^large_file", 4096);
+    mount(false);
+    CHECK(!sys_make(root(), "sparse", S_IFREG | 0644, NULL));
+    ip = sys_lookup(root(), "sparse");
+    for (uint64_t pos = 11 * 1024; pos < 5UL << 30; pos = pos * 3 + 77)
+        CHECK(sys_write(ip, "x", 1, (off_t)pos) == 1);
+    CHECK(sys_write(ip, "y", 1, (off_t)sb.max_size - 1) == 1);
+    CHECK(sys_write(ip, "y", 1, (off_t)sb.max_size) == -EFBIG);
+    CHECK(inode_set_size(ip, sb.max_size + 1) == -EFBIG);
+    for (uint64_t pos = 11 * 1024; pos < 5UL << 30; pos = pos * 3 + 77) {
+        CHECK(sys_read(ip, &c, 1, (off_t)pos) == 1 && c == 'x');
+        CHECK(sys_read(ip, &c, 1, (off_t)pos + 5000) == 1 && c == 0);
+    }
+    inode_put(ip);
+    unmount();
+    check_image("a sparse file");
+    mount(false);
+    ip = sys_lookup(root(), "sparse");
+    CHECK(inode_size(ip) == sb.max_size);
+    for (uint64_t size = 3UL << 30; size > 5; size /= 3) {
+        CHECK(!inode_set_size(ip, size));
+    }
+    CHECK(!inode_set_size(ip, 0) && ip->blocks == 0);
+    inode_put(ip);
+    unmount();
+    check_image("truncation of a sparse file");
+}
+
+static void test_flags(void)
+{
+    struct inode *ip;
+    size_t len = 1;
+
+    make_image("-t ext2 -b 1024", 1024);
+    mount(false);
+    CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL));
+    ip = sys_lookup(root(), "f");
+    ext2_inode_of(ip)->flags = EXT2_FL_IMMUTABLE;
+    CHECK(sys_open(ip, O_RDWR) == -EPERM && !sys_open(ip, O_RDONLY));
+    CHECK(ip->ops->before_write(ip, 0, &len) == -EPERM);
+    CHECK(sys_remove(root(), "f", false) == -EPERM && inode_set_size(ip, 0) == -EPERM);
+    CHECK(sys_rename(root(), "f", root(), "g") == -EPERM && sys_link(root(), "g", ip) == -EPERM);
+    ext2_inode_of(ip)->flags = EXT2_FL_APPEND;
+    CHECK(sys_open(ip, O_WRONLY) == -EPERM && !sys_open(ip, O_WRONLY | O_APPEND));
+    CHECK(sys_open(ip, O_WRONLY | O_APPEND | O_TRUNC) == -EPERM);
+    ext2_inode_of(ip)->flags = 0;
+    inode_put(ip);
+    unmount();
+}
+
+/* A file without a name, still open when the system goes down. */
+static void test_orphans(void)
+{
+    static const uint8_t data[50000];
+    struct inode *ip;
+
+    make_image("-t ext2 -b 1024", 1024);
+    mount(false);
+    CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL));
+    ip = sys_lookup(root(), "f");
+    CHECK(sys_write(ip, data, sizeof(data), 0) == sizeof(data));
+    CHECK(!sys_remove(root(), "f", false) && sys_write(ip, data, 5000, 60000) == 5000);
+    host_sync(&sb);
+    CHECK(!sb.ops->remount(&sb, true));
+    check_image("read-only with an orphan");
+    inode_put(ip);
+    CHECK(!sb.ops->remount(&sb, false));
+    CHECK(!sys_make(root(), "g", S_IFREG | 0644, NULL));
+    unmount();
+    check_image("writable again");
+}
+
+static void test_foreign_things(void)
+{
+    struct ext2_super *s;
+    struct fs_stat st;
+    struct inode *ip;
+
+    make_image("-t ext3 -b 1024 -J size=1", 4096);
+    CHECK(!run_on_image("echo 'ea_set /lost+found user.x yyyyyyyyyyyy' | debugfs -w -f /dev/stdin"));
+    CHECK(!run_on_image("printf 'write /etc/passwd p\nea_set p user.a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
+                        "symlink s /etc/motd\n' | debugfs -w -f /dev/stdin"));
+    mount(false);
+    ip = sys_lookup(root(), "p");
+    CHECK(ext2_inode_of(ip)->xattr_block && ip->blocks > 2);
+    inode_put(ip);
+    CHECK(!sys_remove(root(), "p", false));
+    sb.ops->statfs(&sb, &st);
+    CHECK(st.blocks > 2000 && st.free_blocks <= st.blocks && st.avail_blocks < st.free_blocks);
+    unmount();
+    check_image("extended attributes");
+
+    s = (struct ext2_super *)(image + EXT2_SUPER_OFFSET);
+    s->s_feature_incompat |= EXT2_INCOMPAT_RECOVER;
+    host_quiet = true;
+    CHECK(host_mount(&sb, &disk, false) == -EINVAL);
+    mount(true);
+    CHECK(sb.ops->remount(&sb, false) == -EROFS);
+    unmount();
+    s->s_feature_incompat = 0x40;
+    CHECK(host_mount(&sb, &disk, true) == -EINVAL);
+    host_quiet = false;
+    host_errors = 0;
+}
+
+/* Only root may use the reserved blocks. */
+static void test_reserve(void)
+{
+    static uint8_t data[1 << 20];
+    struct inode *ip;
+    struct fs_stat st;
+
+    make_image("-t ext2 -b 1024 -m 20", 1024);
+    mount(false);
+    CHECK(!sys_make(root(), "f", S_IFREG | 0666, NULL));
+    ip = sys_lookup(root(), "f");
+    host_set_uid(1000);
+    CHECK(sys_write(ip, data, sizeof(data), 0) > 0);
+    sb.ops->statfs(&sb, &st);
+    CHECK(st.avail_blocks < 3 && st.free_blocks > 190);
+    host_set_uid(0);
+    CHECK(sys_write(ip, data, sizeof(data), (off_t)inode_size(ip)) > 0);
+    sb.ops->statfs(&sb, &st);
+    CHECK(st.free_blocks < 3);
+    inode_put(ip);
+    unmount();
+    check_image("a full disk");
+}
+
+static void test_read_ahead(void)
+{
+    static uint8_t data[2 << 20];
+    struct inode *ip;
+    uint64_t before;
+
+    make_image("-t ext2 -b 4096", 4096);
+    mount(false);
+    CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL) && !sys_make(root(), "small", S_IFREG, NULL));
+    ip = sys_lookup(root(), "f");
+    CHECK(sys_write(ip, data, 1 << 20, 0) == 1 << 20);
+    inode_put(ip);
+    ip = sys_lookup(root(), "small");
+    CHECK(sys_write(ip, data, 60000, 0) == 60000);
+    inode_put(ip);
+    unmount();
+    mount(true);
+    ip = sys_lookup(root(), "f");
+    before = host_bios;
+    for (off_t pos = 0; pos < 1 << 20; pos += 4096)
+        CHECK(sys_read(ip, data, 4096, pos) == 4096);
+    CHECK(host_bios - before <= 14); /* 256 pages and an indirect block */
+    inode_put(ip);
+    ip = sys_lookup(root(), "small");
+    before = host_bios;
+    CHECK(sys_read(ip, data, 10, 40000) == 10 && sys_read(ip, data, 60000, 0) == 60000);
+    CHECK(host_bios - before <= 3);
+    inode_put(ip);
+    unmount();
+}
+
+/* ---- Threads ---------------------------------------------------------------------------------- */
+
+#define THREAD_STEPS 700
+
+static void disturb_file(struct inode *ip)
+{
+    static uint8_t data[40000];
+    size_t len = host_random(sizeof(data));
+    off_t pos = (off_t)host_random(200000);
+
+    switch (host_random(6)) {
+    case 0: inode_set_size(ip, host_random(200000)); break;
+    case 1: inode_sync(ip, false); break;
+    case 2: store_mapped(ip, host_random((uint32_t)inode_size(ip) + 1), 7); break;
+    case 3: sys_read(ip, data, len, pos); break;
+    default: sys_write(ip, data, len, pos); break;
+    }
+}
+
+static void disturb(unsigned self)
+{
+    char name[16], name2[16];
+
+    for (unsigned i = 0; i < THREAD_STEPS; i++) {
+        struct inode *dir = dirs[host_random(3)], *dir2 = dirs[host_random(3)], *ip;
+
+        snprintf(name, sizeof(name), "t%u", host_random(12));
+        snprintf(name2, sizeof(name2), "t%u", host_random(12));
+        switch (host_random(12)) {
+        case 0: sys_make(dir, name, S_IFDIR | 0755, NULL); break;
+        case 1: sys_make(dir, name, S_IFLNK, random_target()); break;
+        case 2: sys_remove(dir, name, host_random(2)); break;
+        case 3: sys_rename(dir, name, dir2, name2); break;
+        case 4: sys_make(dir, name, S_IFREG | 0644, NULL); break;
+        case 5: self ? step_drop_caches() : (void)host_sync(&sb); break;
+        default:
+            ip = sys_lookup(dir, name);
+            if (!is_err(ip) && S_ISREG(ip->mode))
+                disturb_file(ip);
+            else if (!is_err(ip) && host_random(2))
+                sys_link(dir2, name2, ip);
+            if (!is_err(ip))
+                inode_put(ip);
+        }
+    }
+}
+
+static void test_threads(uint32_t seed)
+{
+    host_seed(seed);
+    make_image(seed % 2 ? "-t ext2 -b 1024" : "-t ext2 -b 4096", 1500 + seed % 3 * 1000);
+    mount(false);
+    open_dirs(true);
+    host_run_threads(4, disturb);
+    close_dirs();
+    unmount();
+    CHECK(host_errors == 0);
+    check_image("threads");
+}
+
 int main(int argc, char **argv)
 {
+    double start = os_seconds();
     unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
 
-    snprintf(image_path, sizeof(image_path), "%s/image", os_temp_dir());
-    snprintf(log_path, sizeof(log_path), "%s/log", os_temp_dir());
-    host_init(MEMORY_PAGES);
-    pagecache_init();
-    inode_cache_init();
-    ext2_init();
+    disk_test_init();
+    if (argc > 2) { /* one thread storm, by its seed */
+        test_threads((uint32_t)atoi(argv[2]));
+        return 0;
+    }
+    test_directories();
+    test_many_links();
+    test_sparse_and_large();
+    test_flags();
+    test_orphans();
+    test_foreign_things();
+    test_reserve();
+    test_read_ahead();
     test_storms(rounds);
-    printf("ext2: ok, %.1f s\n", os_seconds());
+    for (unsigned i = 0; i < 4 * rounds; i++)
+        test_threads(i);
+    printf("ext2: ok, %.1f s, %lu requests\n", os_seconds() - start, host_bios);
     return 0;
 }

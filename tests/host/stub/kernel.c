@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <sanitizer/asan_interface.h>
 
@@ -15,6 +14,12 @@
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "stub/os.h"
+
+/* <stdlib.h> brings types that clash with the kernel ABI's. */
+void *malloc(size_t size);
+void *calloc(size_t n, size_t size);
+void free(void *p);
+noreturn_fn void abort(void);
 
 /* ---- Messages and chance ---------------------------------------------------------------------- */
 
@@ -138,15 +143,13 @@ static void run_one(void *arg)
 
 void host_run_threads(unsigned n, void (*fn)(unsigned i))
 {
-    static bool spawned;
-
-    CHECK(n <= MAX_THREADS && !spawned); /* thread numbers are not used again */
-    spawned = true;
+    CHECK(n <= MAX_THREADS);
     thread_fn = fn;
     for (unsigned i = 0; i < n; i++)
         alive[os_spawn(run_one, (void *)(uintptr_t)i)] = true;
     nalive = n;
     switch_to(1);
+    os_join_all();
 }
 
 void host_set_uid(uint32_t uid)
@@ -239,7 +242,7 @@ void sched_point(void)
 
 /* ---- Memory ----------------------------------------------------------------------------------- */
 
-unsigned host_alloc_fails;
+unsigned host_alloc_fails, host_fail_nth;
 size_t host_objects;
 static struct page *pages;
 static uint8_t *arena;
@@ -255,6 +258,8 @@ struct kcache {
 
 static bool fail_now(void)
 {
+    if (host_fail_nth && !--host_fail_nth)
+        return true;
     return host_alloc_fails && !host_random(host_alloc_fails);
 }
 
@@ -627,4 +632,9 @@ void host_unmount(struct superblock *sb)
     kfree(sb->root);
     while (complete_one())
         ;
+}
+
+void addrspace_unmap_file(struct mapping *m, uint64_t from)
+{
+    (void)m, (void)from;
 }

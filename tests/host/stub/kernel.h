@@ -25,8 +25,10 @@ uint32_t host_random(uint32_t below);
 extern bool host_quiet;            /* kernel messages are not printed */
 extern unsigned host_errors;       /* pr_err messages so far */
 extern unsigned host_alloc_fails;  /* one allocation in so many fails; 0: none */
+extern unsigned host_fail_nth;     /* so does this one, counting down; 0: none */
 extern unsigned host_user_faults;  /* one user copy in so many falls short; 0: none */
 extern unsigned host_io_errors;    /* one request in so many fails; 0: none */
+extern bool host_check_overlap;    /* two requests for one block at a time fail the test */
 extern uint64_t host_bios, host_flushes;
 extern size_t host_objects;        /* kmalloc'ed and not freed */
 

@@ -62,7 +62,7 @@ static void remove_temp_dir(void)
 char *os_temp_dir(void)
 {
     if (!temp_dir[0]) {
-        strcpy(temp_dir, "/tmp/unimap-host-XXXXXX");
+        strcpy(temp_dir, access("/dev/shm", W_OK) ? "/tmp/unimap-XXXXXX" : "/dev/shm/unimap-XXXXXX");
         if (!mkdtemp(temp_dir))
             die("mkdtemp");
         atexit(remove_temp_dir);
@@ -72,14 +72,14 @@ char *os_temp_dir(void)
 
 int os_run(const char *log, const char *fmt, ...)
 {
-    char command[1024];
+    char command[1024] = "(";
     va_list ap;
     int n, status;
 
     va_start(ap, fmt);
-    n = vsnprintf(command, sizeof(command), fmt, ap);
+    n = 1 + vsnprintf(command + 1, sizeof(command) - 1, fmt, ap);
     va_end(ap);
-    snprintf(command + n, sizeof(command) - (size_t)n, " >'%s' 2>&1 </dev/null", log);
+    snprintf(command + n, sizeof(command) - (size_t)n, ") >'%s' 2>&1 </dev/null", log);
     status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
@@ -96,6 +96,7 @@ double os_seconds(void)
 
 static struct {
     pthread_cond_t cond;
+    pthread_t thread;
     void (*fn)(void *);
     void *arg;
 } threads[MAX_THREADS];
@@ -123,11 +124,10 @@ int os_self(void)
 int os_spawn(void (*fn)(void *), void *arg)
 {
     int id = nthreads++, before;
-    pthread_t t;
 
     if (id == MAX_THREADS)
         abort();
-    if (id == 1) {
+    if (!started) {
         pthread_cond_init(&threads[0].cond, NULL);
         pthread_mutex_lock(&baton); /* thread 0 holds it from now on */
     }
@@ -135,9 +135,8 @@ int os_spawn(void (*fn)(void *), void *arg)
     threads[id].fn = fn;
     threads[id].arg = arg;
     before = started;
-    if (pthread_create(&t, NULL, run_thread, (void *)(intptr_t)id))
+    if (pthread_create(&threads[id].thread, NULL, run_thread, (void *)(intptr_t)id))
         die("pthread_create");
-    pthread_detach(t);
     while (started == before)
         pthread_cond_wait(&threads[0].cond, &baton);
     return id;
@@ -161,4 +160,12 @@ void os_exit_to(int to)
     pthread_cond_signal(&threads[to].cond);
     pthread_mutex_unlock(&baton);
     pthread_exit(NULL);
+}
+
+void os_join_all(void)
+{
+    pthread_mutex_unlock(&baton);
+    while (nthreads > 1)
+        pthread_join(threads[--nthreads].thread, NULL);
+    pthread_mutex_lock(&baton);
 }

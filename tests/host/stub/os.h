@@ -18,3 +18,4 @@ int os_spawn(void (*fn)(void *), void *arg); /* starts when switched to */
 void os_switch(int to);                      /* returns when switched back */
 void os_exit_to(int to);                     /* the running thread ends */
 int os_self(void);
+void os_join_all(void); /* after all but thread 0 ended: their numbers may be used again */

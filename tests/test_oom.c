@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that runs out: every allocation of a call fails once, in turn (pitfalls 26, 27), and at
+ * the end everything there is gets used up. The call fails with ENOMEM or works; nothing stays
+ * behind, which the runner's counters tell; the system goes on.
+ */
+#include "tests/test.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+/* ---- Processes ---- */
+
+static long do_fork(void *arg)
+{
+    pid_t pid;
+
+    (void)arg;
+    fail_nth_start();
+    pid = fork();
+    if (pid == 0)
+        _exit(0);
+    fail_nth_stop();
+    if (pid > 0)
+        CHECK_EXIT(pid, 0);
+    return pid;
+}
+
+TEST(oom_fork)
+{
+    char *p = map_pages(64);
+
+    for (size_t i = 0; i < 64; i += 8) {
+        p[i * PAGE] = 1;
+        CHECK_OK(mprotect(p + (i + 1) * PAGE, PAGE, PROT_READ));
+    }
+    CHECK_OK(close(open_new("file")));
+    FAIL_NTH_LOOP(do_fork, NULL, EAGAIN);
+    for (size_t i = 0; i < 64; i += 8)
+        CHECK_EQ(p[i * PAGE], 1);
+}
+
+static long do_vfork(void *arg)
+{
+    pid_t pid;
+
+    (void)arg;
+    fail_nth_start();
+    pid = vfork();
+    if (pid == 0)
+        _exit(0);
+    fail_nth_stop();
+    if (pid > 0)
+        CHECK_EXIT(pid, 0);
+    return pid;
+}
+
+TEST(oom_vfork)
+{
+    FAIL_NTH_LOOP(do_vfork, NULL, EAGAIN);
+}
+
+/*
+ * exec in a child: what it could not do it must have undone, so that the child still is what it
+ * was and can tell. Beyond the point of no return the child may be killed, never half started.
+ */
+static long exec_with(char **argv)
+{
+    char *p = map_pages(4);
+
+    fill(p, 4 * PAGE, 7);
+    fail_nth_start();
+    execve(argv[0], argv, NULL);
+    fail_nth_stop();
+    CHECK(filled(p, 4 * PAGE, 7));
+    return -1;
+}
+
+static long do_exec(void *arg)
+{
+    return exec_with(arg);
+}
+
+/* Started with an allocation counter that has not run out: says so by its status. */
+MODE(after_exec)
+{
+    char text[16] = "";
+    long left = read_file("/proc/self/fail-nth", text, sizeof(text)) > 0 ? atol(text) : 0;
+
+    return left ? 0 : 10;
+}
+
+static void exec_loop(char **argv)
+{
+    struct stat st;
+
+    if (stat("/proc/self/fail-nth", &st) < 0)
+        SKIP("no /proc/self/fail-nth");
+    /* Success does not return: the status is the new program's. */
+    FAIL_NTH_LOOP(do_exec, argv, 0);
+}
+
+TEST(oom_exec)
+{
+    char *argv[] = {(char *)self_exe(), "--mode=after_exec", NULL};
+
+    exec_loop(argv);
+}
+
+TEST(oom_exec_large_arguments)
+{
+    static char text[100000];
+    char *argv[] = {(char *)self_exe(), "--mode=after_exec", text, NULL};
+
+    memset(text, 'x', sizeof(text) - 1);
+    exec_loop(argv);
+}
+
+TEST(oom_exec_script)
+{
+    char text[600];
+    char *argv[] = {"./script", NULL};
+    int n = snprintf(text, sizeof(text), "#!%s --mode=after_exec\n", self_exe());
+
+    write_file("script", text, (size_t)n, 0755);
+    exec_loop(argv);
+}
+
+/* ---- Memory ---- */
+
+static long do_mmap(void *arg)
+{
+    char *p;
+
+    (void)arg;
+    fail_nth_start();
+    p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fail_nth_stop();
+    if (p == MAP_FAILED)
+        return -1;
+    CHECK_OK(munmap(p, 16 * PAGE));
+    return 0;
+}
+
+/* Touching may end the process, nothing else: there is no call that could fail. */
+static long do_touch(void *arg)
+{
+    char *p = map_pages(16);
+
+    (void)arg;
+    fail_nth_start();
+    for (size_t i = 0; i < 16; i += 5)
+        p[i * PAGE] = 1;
+    fail_nth_stop();
+    CHECK_OK(munmap(p, 16 * PAGE));
+    return 0;
+}
+
+static long do_file_map(void *arg)
+{
+    char *p;
+    long sum = 0;
+
+    fail_nth_start();
+    p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, *(int *)arg, 0);
+    if (p != MAP_FAILED)
+        sum = p[0] + p[PAGE] + (p[2 * PAGE] = 5);
+    fail_nth_stop();
+    if (p == MAP_FAILED)
+        return -1;
+    CHECK(sum >= 0);
+    CHECK_OK(munmap(p, 4 * PAGE));
+    return 0;
+}
+
+TEST(oom_mmap)
+{
+    int fd = open_new("file");
+
+    CHECK_OK(ftruncate(fd, 4 * PAGE));
+    FAIL_NTH_LOOP(do_mmap, NULL, 0);
+    FAIL_NTH_LOOP(do_touch, NULL, 0);
+    FAIL_NTH_LOOP(do_file_map, &fd, 0);
+}
+
+/* A hole in the middle, and a protection for one page: both need another area. */
+static long do_split(void *arg)
+{
+    char *p = map_pages(8);
+    int a, b, err;
+
+    (void)arg;
+    p[0] = p[7 * PAGE] = 3;
+    fail_nth_start();
+    a = munmap(p + 3 * PAGE, PAGE);
+    b = mprotect(p + 5 * PAGE, PAGE, PROT_READ);
+    err = errno;
+    fail_nth_stop();
+    CHECK(p[0] == 3 && p[7 * PAGE] == 3);
+    CHECK_OK(munmap(p, 8 * PAGE));
+    errno = err;
+    return a < 0 || b < 0 ? -1 : 0;
+}
+
+static long do_brk(void *arg)
+{
+    char *start = sbrk(0), *p;
+
+    (void)arg;
+    fail_nth_start();
+    p = sbrk(8 * PAGE);
+    fail_nth_stop();
+    if (p == (void *)-1) {
+        CHECK(sbrk(0) == start);
+        errno = ENOMEM;
+        return -1;
+    }
+    CHECK(sbrk(-(long)(8 * PAGE)) != (void *)-1);
+    return 0;
+}
+
+TEST(oom_split_and_brk)
+{
+    FAIL_NTH_LOOP(do_split, NULL, 0);
+    FAIL_NTH_LOOP(do_brk, NULL, 0);
+}
+
+static int churn(void *arg)
+{
+    (void)arg;
+    syscall(SYS_exit, 0);
+    return 0;
+}
+
+static long do_clone(void *arg)
+{
+    pid_t pid;
+
+    fail_nth_start();
+    pid = clone(churn, (char *)arg + 4 * PAGE, CLONE_VM | SIGCHLD, NULL);
+    fail_nth_stop();
+    if (pid > 0)
+        CHECK_EXIT(pid, 0);
+    return pid;
+}
+
+TEST(oom_clone)
+{
+    char *stack = map_pages(4);
+
+    memset(stack, 0, 4 * PAGE);
+    FAIL_NTH_LOOP(do_clone, stack, EAGAIN);
+}
+
+/* ---- Files and pipes ---- */
+
+static long do_open(void *arg)
+{
+    int fd;
+
+    fail_nth_start();
+    fd = open(arg, O_RDONLY);
+    fail_nth_stop();
+    if (fd >= 0)
+        CHECK_OK(close(fd));
+    return fd;
+}
+
+/* tmpfs says ENOSPC where it cannot have another file, as Linux's does. */
+static long do_create(void *arg)
+{
+    int fd;
+
+    fail_nth_start();
+    fd = open(arg, O_RDWR | O_CREAT | O_EXCL, 0644);
+    fail_nth_stop();
+    if (fd >= 0)
+        CHECK_OK(close(fd));
+    int saved = errno;
+
+    /* A failed creation leaves no name, a good one does. */
+    CHECK_EQ(unlink(arg), fd < 0 ? -1 : 0);
+    errno = saved;
+    return fd;
+}
+
+TEST(oom_open)
+{
+    CHECK_OK(close(open_new("file")));
+    FAIL_NTH_LOOP(do_open, "file", 0);
+    FAIL_NTH_LOOP(do_open, ".", 0);
+    FAIL_NTH_LOOP(do_open, "/proc/self/stat", 0);
+    FAIL_NTH_LOOP(do_open, "/dev/null", 0);
+    FAIL_NTH_LOOP(do_create, "new", ENOSPC);
+}
+
+static long do_pipe(void *arg)
+{
+    int fds[2], ret;
+
+    (void)arg;
+    fail_nth_start();
+    ret = pipe(fds);
+    fail_nth_stop();
+    if (ret < 0)
+        return -1;
+    CHECK_OK(close(fds[0]));
+    CHECK_OK(close(fds[1]));
+    return 0;
+}
+
+/* What was written before memory ran out may be told; what is told must come out. */
+static long do_pipe_write(void *arg)
+{
+    static char data[20000], back[20000];
+    int fds[2];
+    ssize_t n;
+
+    (void)arg;
+    fill(data, sizeof(data), 1);
+    prefault(back, sizeof(back));
+    CHECK_OK(pipe(fds));
+    fail_nth_start();
+    n = write(fds[1], data, sizeof(data));
+    fail_nth_stop();
+    int saved = errno;
+
+    for (ssize_t got = 0; got < n;)
+        got += CHECK_OK(read(fds[0], back + got, sizeof(back)));
+    if (n > 0)
+        CHECK(filled(back, (size_t)n, 1));
+    CHECK_OK(close(fds[0]));
+    CHECK_OK(close(fds[1]));
+    errno = saved;
+    return n;
+}
+
+TEST(oom_pipe)
+{
+    FAIL_NTH_LOOP(do_pipe, NULL, ENFILE);
+    FAIL_NTH_LOOP(do_pipe_write, NULL, 0);
+}
+
+static long do_dup(void *arg)
+{
+    int fd;
+
+    fail_nth_start();
+    fd = fcntl(*(int *)arg, F_DUPFD, 200); /* the table must grow */
+    fail_nth_stop();
+    if (fd >= 0)
+        CHECK_OK(close(fd));
+    return fd;
+}
+
+static long do_poll(void *arg)
+{
+    struct pollfd p[40];
+    int n;
+
+    for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+        p[i] = (struct pollfd){*(int *)arg, POLLIN, 0};
+    fail_nth_start();
+    n = poll(p, ARRAY_SIZE(p), 0);
+    fail_nth_stop();
+    return n;
+}
+
+TEST(oom_descriptors)
+{
+    int fd = open_new("file");
+
+    FAIL_NTH_LOOP(do_dup, &fd, EMFILE);
+    FAIL_NTH_LOOP(do_poll, &fd, 0);
+}
+
+static long do_mkdir(void *arg)
+{
+    int ret;
+
+    fail_nth_start();
+    ret = mkdir(arg, 0755);
+    fail_nth_stop();
+    int saved = errno;
+
+    CHECK_EQ(rmdir(arg), ret);
+    errno = saved;
+    return ret;
+}
+
+static long do_rename(void *arg)
+{
+    struct stat st;
+    int ret;
+
+    (void)arg;
+    fail_nth_start();
+    ret = rename("a", "dir/b");
+    fail_nth_stop();
+    int saved = errno;
+
+    /* One of the two names, not both, not none. */
+    CHECK_EQ(stat("a", &st), ret < 0 ? 0 : -1);
+    CHECK_EQ(stat("dir/b", &st), ret < 0 ? -1 : 0);
+    if (ret == 0)
+        CHECK_OK(rename("dir/b", "a"));
+    errno = saved;
+    return ret;
+}
+
+static long do_link(void *arg)
+{
+    int ret;
+
+    (void)arg;
+    fail_nth_start();
+    ret = link("a", "l");
+    fail_nth_stop();
+    int saved = errno;
+
+    CHECK_EQ(unlink("l"), ret);
+    errno = saved;
+    return ret;
+}
+
+static long do_symlink(void *arg)
+{
+    int ret;
+
+    fail_nth_start();
+    ret = symlink(arg, "s");
+    fail_nth_stop();
+    int saved = errno;
+
+    CHECK_EQ(unlink("s"), ret);
+    errno = saved;
+    return ret;
+}
+
+static long do_unlink(void *arg)
+{
+    int ret;
+
+    (void)arg;
+    CHECK_OK(close(open_new("gone")));
+    fail_nth_start();
+    ret = unlink("gone");
+    fail_nth_stop();
+    if (ret < 0) {
+        int saved = errno;
+
+        CHECK_OK(unlink("gone"));
+        errno = saved;
+    }
+    return ret;
+}
+
+static long do_readdir(void *arg)
+{
+    char buf[2048];
+    int fd = (int)CHECK_OK(open(".", O_RDONLY | O_DIRECTORY));
+    long n;
+
+    (void)arg;
+    prefault(buf, sizeof(buf));
+    fail_nth_start();
+    n = syscall(SYS_getdents64, fd, buf, sizeof(buf));
+    fail_nth_stop();
+    CHECK_OK(close(fd));
+    return n;
+}
+
+TEST(oom_names)
+{
+    static char long_target[1000];
+
+    memset(long_target, 't', sizeof(long_target) - 1);
+    CHECK_OK(close(open_new("a")));
+    CHECK_OK(mkdir("dir", 0755));
+    FAIL_NTH_LOOP(do_mkdir, "new", ENOSPC);
+    FAIL_NTH_LOOP(do_rename, NULL, ENOSPC);
+    FAIL_NTH_LOOP(do_link, NULL, ENOSPC);
+    FAIL_NTH_LOOP(do_symlink, "target", ENOSPC);
+    FAIL_NTH_LOOP(do_symlink, long_target, ENOSPC);
+    FAIL_NTH_LOOP(do_unlink, NULL, ENOSPC);
+    FAIL_NTH_LOOP(do_readdir, NULL, 0);
+}
+
+/* A new file: its pages, its blocks, its map. What was written is there, the rest is not. */
+static long do_write(void *arg)
+{
+    static char data[5 * 4096], back[5 * 4096];
+    int fd = open_new("w");
+    ssize_t n;
+    struct stat st;
+
+    (void)arg;
+    fill(data, sizeof(data), 9);
+    prefault(back, sizeof(back));
+    fail_nth_start();
+    n = write(fd, data, sizeof(data));
+    fail_nth_stop();
+    int saved = errno;
+
+    CHECK_OK(fstat(fd, &st));
+    CHECK_EQ(st.st_size, n > 0 ? n : 0);
+    if (n > 0) {
+        CHECK_EQ(pread(fd, back, sizeof(back), 0), n);
+        CHECK(filled(back, (size_t)n, 9));
+    }
+    CHECK_OK(close(fd));
+    errno = saved;
+    return n;
+}
+
+static long do_sparse_write(void *arg)
+{
+    int fd = open_new("s");
+    ssize_t n;
+
+    (void)arg;
+    fail_nth_start();
+    n = pwrite(fd, "far", 3, 20L << 20);
+    fail_nth_stop();
+    CHECK_OK(close(fd));
+    return n;
+}
+
+static long do_read(void *arg)
+{
+    static char back[5 * 4096];
+    int fd = (int)CHECK_OK(open("r", O_RDONLY));
+    ssize_t n;
+
+    (void)arg;
+    prefault(back, sizeof(back));
+    fail_nth_start();
+    n = read(fd, back, sizeof(back));
+    fail_nth_stop();
+    if (n > 0)
+        CHECK(filled(back, (size_t)n, 4));
+    CHECK_OK(close(fd));
+    return n;
+}
+
+static long do_truncate(void *arg)
+{
+    int ret;
+
+    (void)arg;
+    fail_nth_start();
+    ret = truncate("r", 5 * 4096 - 100);
+    if (ret == 0)
+        ret = truncate("r", 5 * 4096);
+    fail_nth_stop();
+    return ret;
+}
+
+TEST(oom_file_data)
+{
+    static char data[5 * 4096];
+
+    fill(data, sizeof(data), 4);
+    write_file("r", data, sizeof(data), 0644);
+    FAIL_NTH_LOOP(do_write, NULL, 0);
+    FAIL_NTH_LOOP(do_sparse_write, NULL, 0);
+    FAIL_NTH_LOOP(do_read, NULL, 0);
+    FAIL_NTH_LOOP(do_truncate, NULL, 0);
+}
+
+static long do_proc_file(void *arg)
+{
+    static char text[8192];
+    int fd = open(arg, O_RDONLY);
+    ssize_t n;
+
+    CHECK(fd >= 0);
+    prefault(text, sizeof(text));
+    fail_nth_start();
+    n = read(fd, text, sizeof(text));
+    fail_nth_stop();
+    CHECK_OK(close(fd));
+    return n;
+}
+
+TEST(oom_proc_files)
+{
+    FAIL_NTH_LOOP(do_proc_file, "/proc/self/maps", 0);
+    FAIL_NTH_LOOP(do_proc_file, "/proc/self/status", 0);
+    FAIL_NTH_LOOP(do_proc_file, "/proc/meminfo", 0);
+}
+
+static long do_signal(void *arg)
+{
+    union sigval v = {.sival_int = 1};
+    int ret;
+
+    (void)arg;
+    fail_nth_start();
+    ret = sigqueue(getpid(), SIGRTMIN + 2, v);
+    fail_nth_stop();
+    return ret;
+}
+
+TEST(oom_signals)
+{
+    signal(SIGRTMIN + 2, SIG_IGN);
+    FAIL_NTH_LOOP(do_signal, NULL, EAGAIN);
+    sigset_t s;
+
+    sigemptyset(&s);
+    sigaddset(&s, SIGRTMIN + 2);
+    signal(SIGRTMIN + 2, SIG_DFL);
+    CHECK_OK(sigprocmask(SIG_BLOCK, &s, NULL));
+    FAIL_NTH_LOOP(do_signal, NULL, EAGAIN);
+}
+
+/* ---- Until nothing is left ---- */
+
+static void need_unimap(void)
+{
+    if (!on_unimap())
+        SKIP("not to be done to the machine of whoever runs this");
+}
+
+/* Takes what it gets and touches it, page by page, until refused or killed. */
+NORETURN static void hog(void)
+{
+    for (;;) {
+        char *p = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (p == MAP_FAILED)
+            break;
+        for (size_t i = 0; i < 256; i++)
+            p[i * PAGE] = 1;
+    }
+    pause(); /* keeps what it has: the next one takes the rest */
+    _exit(0);
+}
+
+/* As many as it takes; the first that dies of it says that there is no more. */
+static void hogs(void)
+{
+    pid_t pid[32];
+    struct gate g;
+    size_t n = 0;
+
+    gate_init(&g);
+    do {
+        CHECK(n < ARRAY_SIZE(pid));
+        pid[n] = fork();
+        if (pid[n] == 0)
+            hog();
+        if (pid[n] < 0) { /* not even that: also an answer */
+            CHECK(errno == ENOMEM || errno == EAGAIN);
+            break;
+        }
+        n++;
+        /* Either this one sleeps on what it has, or somebody died. */
+        char path[64], text[256], *p;
+        int status;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid[n - 1]);
+        for (;;) {
+            pid_t dead = waitpid(-1, &status, WNOHANG);
+
+            if (dead > 0) {
+                CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+                for (size_t i = 0; i < n; i++)
+                    if (pid[i] == dead)
+                        pid[i] = pid[--n];
+                goto out;
+            }
+            if (read_file(path, text, sizeof(text)) > 0 && (p = strrchr(text, ')')) && p[2] == 'S')
+                break;
+            sched_yield();
+        }
+    } while (true);
+out:
+    for (size_t i = 0; i < n; i++) {
+        CHECK_OK(kill(pid[i], SIGKILL));
+        CHECK_SIGNAL(pid[i], SIGKILL);
+    }
+}
+
+TEST(oom_hogs)
+{
+    int fds[2];
+    char c;
+
+    need_unimap();
+    for (int round = 0; round < 2; round++) {
+        hogs();
+        /* And life goes on. */
+        CHECK_OK(pipe(fds));
+        pid_t pid = fork_child();
+
+        if (pid == 0) {
+            fill(map_pages(256), 256 * PAGE, 1);
+            CHECK_EQ(write(fds[1], "x", 1), 1);
+            _exit(0);
+        }
+        CHECK_EQ(read(fds[0], &c, 1), 1);
+        CHECK_EXIT(pid, 0);
+        CHECK_OK(close(fds[0]));
+        CHECK_OK(close(fds[1]));
+    }
+}
+
+/* Processes instead of pages: fork fails some time, and all of them go away again. */
+TEST(oom_fork_bomb)
+{
+    struct gate g;
+    int n = 0;
+    struct rlimit rl;
+    pid_t pid;
+
+    need_unimap();
+    CHECK_OK(getrlimit(RLIMIT_NPROC, &rl));
+    gate_init(&g);
+    while (n < 4000 && (pid = fork()) >= 0) {
+        if (pid == 0) {
+            gate_wait(&g);
+            _exit(0);
+        }
+        n++;
+    }
+    CHECK(n == 4000 || errno == EAGAIN || errno == ENOMEM);
+    note("%d processes", n);
+    for (int i = 0; i < n; i++)
+        gate_open(&g);
+    for (int i = 0; i < n; i++) {
+        int status;
+
+        CHECK(wait(&status) > 0);
+        CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+    }
+}
