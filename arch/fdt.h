@@ -8,10 +8,10 @@
 #include "lib/types.h"
 
 struct fdt_node {
-    const char *name; /* with unit address: "virtio_mmio@10001000"; "" for the root */
-    uint32_t offset;  /* of the node's structure block token; 0 before the first fdt_next */
-    int depth;        /* root = 0 */
-    uint32_t parent[16];                       /* offsets of the ancestors, by depth */
+    const char *name;    /* with unit address: "virtio_mmio@10001000"; "" for the root */
+    uint32_t offset;     /* of the node's structure block token; 0 before the first fdt_next */
+    int depth;           /* root = 0 */
+    uint32_t parent[16]; /* offsets of the ancestors, by depth */
     uint8_t address_cells[16], size_cells[16]; /* what each ancestor says of its children */
 };
 
@@ -26,7 +26,8 @@ bool fdt_find_path(struct fdt_node *n, const char *path); /* "/chosen", "/cpus/c
 bool fdt_by_phandle(struct fdt_node *n, uint32_t phandle);
 
 const void *fdt_prop(const struct fdt_node *n, const char *name, uint32_t *len);
-const char *fdt_string(const struct fdt_node *n, const char *name); /* NULL if absent, unterminated */
+const char *fdt_string(const struct fdt_node *n,
+                       const char *name); /* NULL if absent, unterminated */
 uint64_t fdt_number(const struct fdt_node *n, const char *name, uint64_t absent); /* 1 or 2 cells */
 bool fdt_cell(const struct fdt_node *n, const char *name, unsigned index, uint32_t *val);
 bool fdt_is_compatible(const struct fdt_node *n, const char *compatible);

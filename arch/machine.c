@@ -25,8 +25,13 @@ void mmio_barrier(void)
 
 void arch_set_timer(uint64_t deadline_ns)
 {
-    uint64_t ticks = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns / arch_ns_per_tick + 1;
+    uint64_t ticks;
 
+    /* "Never" is once a second, which costs an idle hart nothing: the end of time is a deadline to
+     * which QEMU's virtual clock would jump when everything is idle (-icount sleep=off). */
+    if (deadline_ns == UINT64_MAX)
+        deadline_ns = arch_time_ns() + NSEC_PER_SEC;
+    ticks = deadline_ns / arch_ns_per_tick + 1;
     if (have_sstc)
         __asm__ volatile("csrw 0x14d, %0" ::"r"(ticks));
     else

@@ -55,6 +55,7 @@ int block_flush(struct block_device *bd);
 void uart_write(const char *s, size_t len); /* polled: panic, early */
 size_t uart_put(const char *s, size_t len); /* buffered; returns bytes taken */
 bool uart_reserve(size_t len); /* len bytes fit now; if not, uart_drained will tell of room */
+void uart_throttle(bool stop); /* input: leave it where it is, for now. Any context */
 extern void (*uart_receive)(const char *s, size_t len); /* tty's; called from the interrupt */
 extern void (*uart_drained)(void);                      /* tty's: room in the output ring again */
 size_t uart_output_pending(void);

@@ -4,7 +4,9 @@
  * interrupt empties in batches of the FIFO's size, and uart_write() polls, for kernel messages. A
  * polled write empties the ring first, so that the two keep their order.
  *
- * [1] The transmit interrupt is enabled exactly while the ring holds bytes (`transmitting`).
+ * [1] The transmit interrupt is enabled exactly while the ring holds bytes (`transmitting`), the
+ *     receive interrupt exactly while bytes are wanted (`receiving`): what is not taken stays in the
+ *     FIFO, and holds up the sender.
  * [2] The lock is unranked and waited for with a limit: a panic may come while any lock is held,
  *     this one included. Nothing is logged while it is held.
  * [3] Hooks are called from the interrupt handler, without the lock.
@@ -24,7 +26,8 @@ static struct {
     struct spinlock lock;
     volatile uint8_t *regs;
     unsigned shift;
-    bool wide;           /* registers are read and written as 32-bit words */
+    bool wide; /* registers are read and written as 32-bit words */
+    bool receiving;
     bool transmitting;   /* see [1] */
     bool was_full;       /* somebody may wait for room */
     unsigned head, tail; /* free-running: head - tail bytes are queued */
@@ -79,11 +82,12 @@ static void fill_fifo(void)
         reg_write(UART_TX, uart.ring[uart.tail++ % RING_SIZE]);
 }
 
-static void set_transmitting(bool on)
+static void set_interrupts(bool receiving, bool transmitting)
 {
-    if (uart.transmitting != on)
-        reg_write(UART_IER, UART_IER_RDI | (on ? UART_IER_THRI : 0));
-    uart.transmitting = on;
+    if (uart.receiving != receiving || uart.transmitting != transmitting)
+        reg_write(UART_IER, (receiving ? UART_IER_RDI : 0) | (transmitting ? UART_IER_THRI : 0));
+    uart.receiving = receiving;
+    uart.transmitting = transmitting;
 }
 
 size_t uart_put(const char *s, size_t len)
@@ -101,7 +105,7 @@ size_t uart_put(const char *s, size_t len)
     if (!uart.transmitting && queued()) {
         if (fifo_empty())
             fill_fifo();
-        set_transmitting(queued());
+        set_interrupts(uart.receiving, queued());
     }
     spin_unlock_irqrestore(&uart.lock, flags);
     return n;
@@ -116,6 +120,15 @@ bool uart_reserve(size_t len)
         uart.was_full = true;
     spin_unlock_irqrestore(&uart.lock, flags);
     return fits;
+}
+
+void uart_throttle(bool stop)
+{
+    irqflags_t flags = spin_lock_irqsave(&uart.lock);
+
+    if (uart.regs)
+        set_interrupts(!stop, uart.transmitting);
+    spin_unlock_irqrestore(&uart.lock, flags);
 }
 
 size_t uart_output_pending(void)
@@ -161,7 +174,7 @@ static void receive(void)
             batch[n] = reg_read(UART_RX);
         if (n && uart_receive)
             uart_receive(batch, n);
-    } while (n == sizeof(batch));
+    } while (n == sizeof(batch) && READ_ONCE(uart.receiving));
 }
 
 static void uart_interrupt(void *arg)
@@ -169,11 +182,12 @@ static void uart_interrupt(void *arg)
     bool wake = false;
 
     (void)arg;
-    receive();
+    if (READ_ONCE(uart.receiving))
+        receive();
     spin_lock(&uart.lock);
     if (uart.transmitting && fifo_empty()) {
         fill_fifo();
-        set_transmitting(queued());
+        set_interrupts(uart.receiving, queued());
         wake = queued() == 0 || (uart.was_full && queued() <= LOW_WATER);
         if (wake)
             uart.was_full = false;
@@ -200,7 +214,7 @@ static int uart_probe(struct device *dev)
     log_console_write = uart_write;
     err = irq_register(dev->irq, uart_interrupt, NULL);
     if (!err)
-        reg_write(UART_IER, UART_IER_RDI);
+        uart_throttle(false);
     return err;
 }
 

@@ -316,7 +316,8 @@ static struct dentry *pick_victim(size_t *scan)
 size_t dcache_shrink(size_t want)
 {
     size_t objects = want * (PAGE_SIZE / sizeof(struct dentry));
-    size_t scan = 2 * MIN(objects, dcache_count()), freed = 0; /* each at most twice: touched, not */
+    size_t scan = 2 * MIN(objects, dcache_count()),
+           freed = 0; /* each at most twice: touched, not */
     struct dentry *d;
 
     while (freed < objects) {

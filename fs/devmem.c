@@ -141,9 +141,34 @@ static bool next_line(uint64_t *off, char *buf, size_t size)
     return true;
 }
 
+static const char *decimal(const char *s, uint64_t *val)
+{
+    for (*val = 0; *s == ' '; s++)
+        ;
+    for (; *s >= '0' && *s <= '9'; s++)
+        *val = *val * 10 + (uint64_t)(*s - '0');
+    return s;
+}
+
+/* "<level>[seconds.microseconds] text", as klog writes it, to "level,sequence,microseconds,-;text". */
+static int format_record(char *record, uint64_t sequence, const char *line)
+{
+    uint64_t level = LOG_INFO, sec = 0, usec = 0;
+    const char *p = line;
+
+    if (*p == '<') {
+        p = decimal(p + 1, &level);
+        p = decimal(p + (*p == '>') + (p[1] == '['), &sec);
+        p = decimal(p + (*p == '.'), &usec);
+        while (*p == ']' || *p == ' ')
+            p++;
+    }
+    return snprintf(record, RECORD, "%lu,%lu,%lu,-;%s\n", level, sequence, sec * 1000000 + usec, p);
+}
+
 static ssize_t kmsg_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
 {
-    uint64_t off = *pos;
+    uint64_t off = (uint64_t)*pos;
     char *line = kmalloc(2 * RECORD, 0), *record = line + RECORD;
     ssize_t n;
 
@@ -153,13 +178,13 @@ static ssize_t kmsg_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
         kfree(line);
         return f->flags & O_NONBLOCK ? -EAGAIN : 0;
     }
-    n = snprintf(record, RECORD, "%u,%lu,0,-;%s\n", LOG_INFO, off, line);
+    n = format_record(record, off, line);
     if ((size_t)n > len)
         n = -EINVAL;
-    else if (copy_to_user(ubuf, record, n))
+    else if (copy_to_user(ubuf, record, (size_t)n))
         n = -EFAULT;
     else
-        *pos = off;
+        *pos = (off_t)off;
     kfree(line);
     return n;
 }

@@ -55,6 +55,24 @@ static void drop_directory(struct inode *parent, struct inode *ip)
     drop_link(parent); /* its ".." */
 }
 
+/* A directory has one parent. If a damaged tree had circles, locking parent before child could end
+ * in a deadlock. "..", always the second entry, can be read without the child's lock: what its
+ * holder stores are single fields. */
+static int check_parent(struct inode *dir, struct inode *ip)
+{
+    struct ext2_slot dotdot;
+    int err = ext2_dir_find(ip, "..", 2, &dotdot);
+
+    if (err)
+        return err == -ENOENT ? -EIO : err;
+    buf_put(dotdot.buf);
+    if (dotdot.ino == dir->ino)
+        return 0;
+    ext2_error(ext2_fs_of(dir), "directory %lu: its parent is %u, but %lu has it as well", ip->ino,
+               dotdot.ino, dir->ino);
+    return -EIO;
+}
+
 static int lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
     struct ext2_slot slot;
@@ -64,14 +82,18 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
     if (err)
         return err;
     buf_put(slot.buf);
-    if (slot.ino == dir->ino || slot.ino == EXT2_ROOT_INO) { /* would be its own parent */
-        ext2_error(ext2_fs_of(dir), "directory %lu: an entry leads up to inode %u", dir->ino,
-                   slot.ino);
+    if (slot.ino == dir->ino) {
+        ext2_error(ext2_fs_of(dir), "directory %lu contains itself", dir->ino);
         return -EIO;
     }
     ip = inode_get(dir->sb, slot.ino);
     if (is_err(ip))
         return ptr_err(ip);
+    err = S_ISDIR(ip->mode) ? check_parent(dir, ip) : 0;
+    if (err) {
+        inode_put(ip);
+        return err;
+    }
     *out = ip;
     return 0;
 }

@@ -2,6 +2,7 @@
 /* The file layer's beginning and end: set-up, the mounts every system has, init's console, and what
  * is left to do before power-off. */
 #include "fs/fdtable.h"
+#include "fs/initrd.h"
 #include "fs/mount.h"
 #include "drivers/block.h"
 #include "lib/log.h"
@@ -36,15 +37,19 @@ static void mount_at(const char *path, const char *type, uint64_t flags)
         pr_warn("%s is not mounted on %s: error %d\n", type, path, err);
 }
 
+/* A root directory in memory, filled from the archive that the boot loader brought. */
+static int mount_initrd(void)
+{
+    int err = vfs_mount("initrd", NULL, "tmpfs", 0, "mode=755");
+
+    return err ? err : initrd_unpack(vfs_root->inode);
+}
+
 int fs_mount_root(const char *root)
 {
     uint64_t flags = boot_flag("ro") ? MS_RDONLY : 0;
-    struct block_device *ram = ramdisk_from_initrd();
-    int err;
+    int err = strcmp(root, "initrd") ? vfs_mount_root(root, "ext2", flags) : mount_initrd();
 
-    if (!strcmp(root, "initrd"))
-        root = ram ? "/dev/ram0" : "/dev/none";
-    err = vfs_mount_root(root, "ext2", flags);
     if (err)
         return err;
     mount_at("/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC);

@@ -7,6 +7,3 @@
 extern struct mutex mount_lock; /* MUTEX_MOUNT */
 extern struct list mounts;      /* of superblocks, in order of mounting; mount_lock or
                                 * dcache_lock to look, both to change */
-
-/* fs/ramdisk.c: a block device "ram0" on the initial RAM disk, or NULL if there is none. */
-struct block_device *ramdisk_from_initrd(void);

@@ -25,7 +25,7 @@
 #include "proc/process.h"
 #include "proc/signal.h"
 
-enum { CHUNK = 256 };
+enum { CHUNK = 256, INPUT_MARGIN = 128 };
 
 struct tty_file { /* file->private_data */
     struct tty *tty;
@@ -63,6 +63,17 @@ static void send_signals(int pgid, uint64_t signals)
             signal_send_group_irq(pgid, sigs[i]);
 }
 
+/* A line that nobody can read yet must go on growing, or it would never end. */
+void tty_update_throttle(struct tty *t)
+{
+    unsigned limit = t->throttled ? TTY_INPUT / 2 : TTY_INPUT - INPUT_MARGIN;
+    bool throttle = t->head - t->tail > limit && tty_readable(t);
+
+    if (throttle != t->throttled)
+        uart_throttle(throttle);
+    t->throttled = throttle;
+}
+
 static void console_receive(const char *s, size_t len)
 {
     struct tty *t = &console;
@@ -76,6 +87,7 @@ static void console_receive(const char *s, size_t len)
         if (sig)
             signals |= SIGBIT(sig);
     }
+    tty_update_throttle(t);
     spin_unlock_irqrestore(&t->lock, flags);
     send_signals(pgid, signals);
     waitq_wake_all(&t->read_wait);
@@ -131,6 +143,7 @@ static size_t take(struct tty *t, char *buf, size_t len, bool *line_done)
     irqflags_t flags = spin_lock_irqsave(&t->lock);
     size_t n = tty_take(t, buf, len, line_done);
 
+    tty_update_throttle(t);
     spin_unlock_irqrestore(&t->lock, flags);
     return n;
 }

@@ -26,6 +26,7 @@ struct tty {
                            * proctree_lock held as well */
     unsigned hangups;  /* counts; files opened before the last one are dead */
     bool stopped;      /* Ctrl-S */
+    bool throttled;    /* input stays in the UART until the reader has made room */
     bool literal_next; /* Ctrl-V was typed */
     unsigned tail, line_start, head;
     unsigned column;                    /* of the cursor */
@@ -61,5 +62,7 @@ int tty_get_foreground(struct tty *t, int *pgid);
 int tty_set_foreground(struct tty *t, int pgid);
 int tty_get_session(struct tty *t, int *sid);
 
+/* tty.c: lock held; after input was added or taken away. */
+void tty_update_throttle(struct tty *t);
 /* tty_ioctl.c */
 int tty_do_ioctl(struct tty *t, unsigned cmd, uint64_t arg);

@@ -41,6 +41,7 @@ static int set_termios(struct tty *t, uint64_t arg, bool wait, bool flush)
     if (flush)
         tty_flush_input(t);
     tty_set_termios(t, &new);
+    tty_update_throttle(t);
     spin_unlock_irqrestore(&t->lock, flags);
     waitq_wake_all(&t->read_wait); /* the rules they wait by have changed */
     waitq_wake_all(&t->write_wait);
@@ -108,6 +109,7 @@ static int flush(struct tty *t, uint64_t arg)
         return 0;
     flags = spin_lock_irqsave(&t->lock);
     tty_flush_input(t);
+    tty_update_throttle(t);
     spin_unlock_irqrestore(&t->lock, flags);
     return 0;
 }

@@ -39,23 +39,23 @@ struct mapping_ops {
     int (*prepare_write)(struct mapping *m, struct page *p, unsigned from, unsigned to);
 };
 
-struct mapping {              /* (m) lock, (c) the cache lock in pagecache.c, (a) atomic */
-    struct spinlock lock;     /* RANK_MAPPING; guards the tree and counts */
-    struct radix_tree tree;   /* (m) pages by index; marked: dirty */
-    size_t npages;            /* (m) cached */
-    _Atomic size_t ndirty;    /* (m) written, (a) read */
-    _Atomic size_t nwriteback; /* (a) pages with PG_WRITEBACK */
+struct mapping {                   /* (m) lock, (c) the cache lock in pagecache.c, (a) atomic */
+    struct spinlock lock;          /* RANK_MAPPING; guards the tree and counts */
+    struct radix_tree tree;        /* (m) pages by index; marked: dirty */
+    size_t npages;                 /* (m) cached */
+    _Atomic size_t ndirty;         /* (m) written, (a) read */
+    _Atomic size_t nwriteback;     /* (a) pages with PG_WRITEBACK */
     const struct mapping_ops *ops; /* (I) NULL: memory only (tmpfs, shared anonymous) */
-    _Atomic uint64_t size;    /* bytes; pages wholly beyond it do not exist (SIGBUS) */
-    struct list dirty_link;   /* (c) on the list of mappings with dirty pages */
-    unsigned flushers;        /* (c) background writebacks at work: mapping_destroy waits */
-    _Atomic int error;        /* first write error since the last fsync told it, 0 or -EIO/-ENOSPC */
-    _Atomic unsigned maps;    /* areas that map it, in all address spaces */
+    _Atomic uint64_t size;         /* bytes; pages wholly beyond it do not exist (SIGBUS) */
+    struct list dirty_link;        /* (c) on the list of mappings with dirty pages */
+    unsigned flushers;             /* (c) background writebacks at work: mapping_destroy waits */
+    _Atomic int error;     /* first write error since the last fsync told it, 0 or -EIO/-ENOSPC */
+    _Atomic unsigned maps; /* areas that map it, in all address spaces */
     _Atomic unsigned writable_maps; /* shared writable VMAs: their pages count as dirty */
     /* Read-ahead; races between readers only cost a guess. */
-    uint64_t next_read;       /* the index a sequential reader asks for next */
-    uint64_t ra_mark;         /* a hit here starts reading the next window */
-    unsigned ra_pages;        /* current window */
+    uint64_t next_read; /* the index a sequential reader asks for next */
+    uint64_t ra_mark;   /* a hit here starts reading the next window */
+    unsigned ra_pages;  /* current window */
 };
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops);
@@ -89,8 +89,6 @@ int mapping_truncate(struct mapping *m, uint64_t size);
 /* Takes the pages from index `from` on out of every address space that maps them: a file became
  * shorter, touching them is SIGBUS from now on. In mm/addrspace.c; the inode lock may be held. */
 void addrspace_unmap_file(struct mapping *m, uint64_t from);
-/* User PTEs are left alone: mapped pages stay with their mappers until unmapped, and a fresh fault
- * beyond size is SIGBUS. */
 
 void page_lock(struct page *p); /* PG_LOCKED, sleeps */
 bool page_trylock(struct page *p);

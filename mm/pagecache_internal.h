@@ -49,11 +49,11 @@ int cache_fill_locked(struct mapping *m, struct page *p) must_check;
 /* m->lock held: out of the tree and the lists; the tree's reference is the caller's then. */
 void cache_remove_locked(struct mapping *m, struct page *p);
 
-void lru_add(struct page *p);    /* m->lock held */
-void lru_remove(struct page *p); /* m->lock held */
+void lru_add(struct page *p);     /* m->lock held */
+void lru_remove(struct page *p);  /* m->lock held */
 size_t cache_shrink(size_t want); /* the shrinker */
 
 /* m->lock held: whether the page was counted as dirty. */
 bool cache_clear_dirty_locked(struct mapping *m, struct page *p);
 void cache_forget_dirty(struct mapping *m); /* off the dirty list, flushers gone */
-void writeback_throttle(struct mapping *m);  /* after a write: too much is dirty? */
+void writeback_throttle(struct mapping *m); /* after a write: too much is dirty? */

@@ -4,8 +4,9 @@
  *
  * A page is changed under its page lock. User memory is copied with faults disabled (a fault could
  * need this very page, and the caller holds the inode); where that falls short, so does the write,
- * and the caller faults the memory in and goes on. What is not up to date is never seen by readers, so a page that is written
- * whole needs no reading first, but must not get blocks before all of its bytes are there.
+ * and the caller faults the memory in and goes on. What is not up to date is never seen by readers,
+ * so a page that is written whole needs no reading first, but must not get blocks before all of its
+ * bytes are there.
  */
 #include "mm/pagecache_internal.h"
 

@@ -25,7 +25,8 @@ void radix_init(void); /* boot */
 
 void *radix_lookup(const struct radix_tree *t, uint64_t index);
 /* 0, -EEXIST, or -EAGAIN: radix_reserve without the lock, then try again. */
-int radix_insert(struct radix_tree *t, uint64_t index, void *item, struct radix_spares *s) must_check;
+int radix_insert(struct radix_tree *t, uint64_t index, void *item,
+                 struct radix_spares *s) must_check;
 void *radix_delete(struct radix_tree *t, uint64_t index); /* NULL: was not there */
 /* The first item (or marked one) at *index or after it; *index is set to where it is. */
 void *radix_next(const struct radix_tree *t, uint64_t *index, bool marked);

@@ -487,6 +487,7 @@ static int become_only_thread(struct process *p)
     }
     spin_unlock(&p->lock);
     wait_event(&p->stop_wait, READ_ONCE(p->nthreads) == 1);
+    thread_become_leader(current);
     return 0;
 }
 

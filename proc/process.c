@@ -114,6 +114,18 @@ struct thread *thread_create(const char *name)
     return t;
 }
 
+void thread_become_leader(struct thread *t)
+{
+    int own = t->tid;
+
+    if (own == t->proc->pid)
+        return;
+    spin_lock(&proctree_lock);
+    t->tid = t->proc->pid;
+    spin_unlock(&proctree_lock);
+    pid_free(own);
+}
+
 struct thread *thread_get(struct thread *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
@@ -235,7 +247,6 @@ struct process *process_create(void)
 void process_link(struct process *p, struct thread *leader, struct process *parent)
 {
     p->pid = leader->tid;
-    p->leader = leader;
     leader->proc = process_get(p);
     list_add_tail(&p->threads, &leader->proc_link);
     p->nthreads = 1;

@@ -100,6 +100,7 @@ struct process {
     struct files *files;         /* (p) changed only by the process itself; NULL once it exits */
 
     struct process *parent;      /* (t) */
+    int ppid;                    /* (t) its number, to be read without the lock */
     struct list children;        /* (t) */
     struct list sibling;         /* (t) */
     struct list hash_link;       /* (t) pid table */
@@ -115,7 +116,6 @@ struct process {
 
     struct list threads;         /* (p) */
     unsigned nthreads;           /* (p) */
-    struct thread *leader;       /* (I) */
     bool group_exit;             /* (p) every thread must go */
     int group_exit_status;       /* (p) */
     bool stopped;                /* (s) job control: threads wait in the trap exit */
@@ -174,6 +174,7 @@ struct thread *thread_create(const char *name); /* not linked, not started; NULL
 struct process *process_create(void);           /* no threads yet, not linked; NULL: no memory */
 void process_link(struct process *p, struct thread *leader, struct process *parent); /* visible */
 void vfork_release(struct thread *t);
+void thread_become_leader(struct thread *t); /* the last thread of its group takes its number */
 
 /* Kernel threads: run fn(arg), which must not return. NULL: no memory. */
 struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);

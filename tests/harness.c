@@ -439,7 +439,9 @@ static int run_mode(const char *name, int argc, char **argv)
     return 127;
 }
 
-static void warm_up(void) {}
+static void warm_up(void)
+{
+}
 
 static int run_all(void)
 {
@@ -453,6 +455,7 @@ static int run_all(void)
     leak_check = !getenv("UNIT_NO_LEAK_CHECK");
     for (size_t i = 0; i < nselected; i++) {
         const struct test_case *t = selected[i];
+        uint64_t start = now_ns();
         enum verdict v;
 
         seed = start_seed;
@@ -460,7 +463,9 @@ static int run_all(void)
         passed += v == PASSED;
         failed += v == FAILED;
         skipped += v == SKIPPED_CASE;
-        if (v == PASSED)
+        if (v == PASSED && verbose)
+            printf("ok %s (%lld ms)\n", t->name, (long long)(now_ns() - start) / 1000000);
+        else if (v == PASSED)
             printf("ok %s\n", t->name);
         else if (v == SKIPPED_CASE)
             printf("skip %s: %s\n", t->name, why);
@@ -478,7 +483,7 @@ static int run_all(void)
 static void usage(void)
 {
     fprintf(stderr, "usage: unit [-l] [-v] [-S] [-L] [-s SEED] [-d DIR] [pattern...]\n"
-                    "  -l  list the cases      -v  show all output    -S  the slow ones too\n"
+                    "  -l  list the cases      -v  all output, times  -S  the slow ones too\n"
                     "  -L  no leak check       -s  shuffle with SEED  -d  work below DIR (/tmp)\n");
 }
 

@@ -48,8 +48,8 @@ struct test_case {
 #define TEST_CASE(id, seconds, is_slow)                                                            \
     static void test_##id(void);                                                                   \
     static const struct test_case case_##id = {#id, __FILE__, seconds, is_slow, test_##id};        \
-    static const struct test_case *const entry_##id                                                \
-        __attribute__((used, section("unit_cases"))) = &case_##id;                                 \
+    static const struct test_case *const entry_##id __attribute__((used, section("unit_cases"))) = \
+        &case_##id;                                                                                \
     static void test_##id(void)
 
 #define TEST(id) TEST_CASE(id, 120, false)
@@ -62,11 +62,11 @@ struct test_mode {
     int (*run)(int argc, char **argv);
 };
 
-#define MODE(id)                                                                                   \
-    static int mode_##id(int argc, char **argv);                                                   \
-    static const struct test_mode mode_case_##id = {#id, mode_##id};                               \
-    static const struct test_mode *const mode_entry_##id                                           \
-        __attribute__((used, section("unit_modes"))) = &mode_case_##id;                            \
+#define MODE(id)                                                        \
+    static int mode_##id(int argc, char **argv);                        \
+    static const struct test_mode mode_case_##id = {#id, mode_##id};    \
+    static const struct test_mode *const mode_entry_##id                \
+        __attribute__((used, section("unit_modes"))) = &mode_case_##id; \
     static int mode_##id(int argc __attribute__((unused)), char **argv __attribute__((unused)))
 
 /* ---- Checks: each ends the process with status 1, and the case, saying where and what ---- */
@@ -84,14 +84,14 @@ void check_signal(pid_t pid, int sig, const char *file, int line);
 
 #define FAIL(...) fail_at(__FILE__, __LINE__, __VA_ARGS__)
 #define SKIP(reason) skip_case(reason)
-#define CHECK(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            FAIL("CHECK(%s)", #cond);                                                              \
+#define CHECK(cond)                   \
+    do {                              \
+        if (!(cond))                  \
+            FAIL("CHECK(%s)", #cond); \
     } while (0)
 #define CHECK_EQ(a, b) check_eq((long long)(a), (long long)(b), #a, #b, __FILE__, __LINE__)
 /* The call must return -1 with this errno … */
-#define CHECK_ERRNO(call, err)                                                                     \
+#define CHECK_ERRNO(call, err) \
     check_errno((errno = 0, (long)(call)), err, #call, __FILE__, __LINE__)
 /* … or anything but -1, which is handed on. */
 #define CHECK_OK(call) check_ok((errno = 0, (long)(call)), #call, __FILE__, __LINE__)
@@ -112,10 +112,10 @@ void need_self_exec(void); /* skips the case where an emulator cannot execute it
 
 /* ---- Processes and events ---- */
 
-pid_t fork_child(void);                /* fork that must succeed */
-int reap(pid_t pid);                   /* wait4, through interruptions: the status */
+pid_t fork_child(void); /* fork that must succeed */
+int reap(pid_t pid);    /* wait4, through interruptions: the status */
 pid_t vm_child(int (*fn)(void *), void *arg, void *stack, size_t len); /* CLONE_VM|SIGCHLD */
-uint64_t now_ns(void);                 /* CLOCK_MONOTONIC */
+uint64_t now_ns(void);                                                 /* CLOCK_MONOTONIC */
 /* A gate lets a fixed number of waiters through: a pipe, so waiting needs no clock. */
 struct gate {
     int fd[2];
@@ -135,12 +135,12 @@ int regs_probe(long nr, long a0, long a1, long a2);
 
 /* ---- Memory ---- */
 
-char *map_pages(size_t n);             /* private, anonymous, readable, writable */
-char *map_shared(size_t n);            /* the same, shared with children */
-char *page_before_hole(void);          /* one page; the one after it is not mapped */
+char *map_pages(size_t n);    /* private, anonymous, readable, writable */
+char *map_shared(size_t n);   /* the same, shared with children */
+char *page_before_hole(void); /* one page; the one after it is not mapped */
 void fill(void *p, size_t len, unsigned seed);
 bool filled(const void *p, size_t len, unsigned seed);
-void prefault(void *p, size_t len);    /* so that a later touch allocates nothing */
+void prefault(void *p, size_t len); /* so that a later touch allocates nothing */
 
 /* A load, store or jump that may fault: 0, or the signal, with more in last_fault. */
 struct fault {
@@ -158,7 +158,7 @@ extern const size_t code_ret_len;
 
 /* ---- Files ---- */
 
-int open_new(const char *path);        /* O_RDWR|O_CREAT|O_TRUNC that must succeed */
+int open_new(const char *path); /* O_RDWR|O_CREAT|O_TRUNC that must succeed */
 void write_file(const char *path, const void *data, size_t len, mode_t mode);
 ssize_t read_file(const char *path, char *buf, size_t len); /* all of it, NUL-terminated, or -1 */
 

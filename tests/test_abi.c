@@ -17,31 +17,119 @@
 
 /* ---- Which calls exist ---- */
 
-#define CALL(name) {SYS_##name, #name}
+#define CALL(name)        \
+    {                     \
+        SYS_##name, #name \
+    }
 
 static const struct {
     long nr;
     const char *name;
 } wanted_calls[] = {
-    CALL(getcwd), CALL(dup), CALL(dup3), CALL(fcntl), CALL(ioctl), CALL(mknodat), CALL(mkdirat),
-    CALL(unlinkat), CALL(symlinkat), CALL(linkat), CALL(renameat2), CALL(statfs), CALL(fstatfs),
-    CALL(truncate), CALL(ftruncate), CALL(faccessat), CALL(chdir), CALL(fchdir), CALL(chroot),
-    CALL(fchmod), CALL(fchmodat), CALL(fchownat), CALL(fchown), CALL(openat), CALL(close),
-    CALL(pipe2), CALL(getdents64), CALL(lseek), CALL(read), CALL(write), CALL(readv), CALL(writev),
-    CALL(pread64), CALL(pwrite64), CALL(ppoll), CALL(readlinkat), CALL(newfstatat), CALL(fstat),
-    CALL(fsync), CALL(fdatasync), CALL(utimensat), CALL(set_tid_address), CALL(nanosleep),
-    CALL(setitimer), CALL(getitimer), CALL(syslog), CALL(sched_setaffinity),
-    CALL(sched_getaffinity), CALL(sched_yield), CALL(kill), CALL(tkill), CALL(tgkill),
-    CALL(sigaltstack), CALL(rt_sigsuspend), CALL(rt_sigaction), CALL(rt_sigprocmask),
-    CALL(rt_sigpending), CALL(setpriority), CALL(getpriority), CALL(times), CALL(setpgid),
-    CALL(getpgid), CALL(getsid), CALL(setsid), CALL(getgroups), CALL(setgroups), CALL(uname),
-    CALL(getrusage), CALL(umask), CALL(prctl), CALL(gettimeofday), CALL(getpid), CALL(getppid),
-    CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(gettid), CALL(sysinfo),
-    CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(getresuid),
-    CALL(setresgid), CALL(getresgid), CALL(brk), CALL(munmap), CALL(clone), CALL(execve),
-    CALL(mmap), CALL(mprotect), CALL(wait4), CALL(prlimit64), CALL(getrandom), CALL(statx),
-    CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(mount), CALL(umount2),
-    CALL(madvise), CALL(reboot),
+    CALL(getcwd),
+    CALL(dup),
+    CALL(dup3),
+    CALL(fcntl),
+    CALL(ioctl),
+    CALL(mknodat),
+    CALL(mkdirat),
+    CALL(unlinkat),
+    CALL(symlinkat),
+    CALL(linkat),
+    CALL(renameat2),
+    CALL(statfs),
+    CALL(fstatfs),
+    CALL(truncate),
+    CALL(ftruncate),
+    CALL(faccessat),
+    CALL(chdir),
+    CALL(fchdir),
+    CALL(chroot),
+    CALL(fchmod),
+    CALL(fchmodat),
+    CALL(fchownat),
+    CALL(fchown),
+    CALL(openat),
+    CALL(close),
+    CALL(pipe2),
+    CALL(getdents64),
+    CALL(lseek),
+    CALL(read),
+    CALL(write),
+    CALL(readv),
+    CALL(writev),
+    CALL(pread64),
+    CALL(pwrite64),
+    CALL(ppoll),
+    CALL(readlinkat),
+    CALL(newfstatat),
+    CALL(fstat),
+    CALL(fsync),
+    CALL(fdatasync),
+    CALL(utimensat),
+    CALL(set_tid_address),
+    CALL(nanosleep),
+    CALL(setitimer),
+    CALL(getitimer),
+    CALL(syslog),
+    CALL(sched_setaffinity),
+    CALL(sched_getaffinity),
+    CALL(sched_yield),
+    CALL(kill),
+    CALL(tkill),
+    CALL(tgkill),
+    CALL(sigaltstack),
+    CALL(rt_sigsuspend),
+    CALL(rt_sigaction),
+    CALL(rt_sigprocmask),
+    CALL(rt_sigpending),
+    CALL(setpriority),
+    CALL(getpriority),
+    CALL(times),
+    CALL(setpgid),
+    CALL(getpgid),
+    CALL(getsid),
+    CALL(setsid),
+    CALL(getgroups),
+    CALL(setgroups),
+    CALL(uname),
+    CALL(getrusage),
+    CALL(umask),
+    CALL(prctl),
+    CALL(gettimeofday),
+    CALL(getpid),
+    CALL(getppid),
+    CALL(getuid),
+    CALL(geteuid),
+    CALL(getgid),
+    CALL(getegid),
+    CALL(gettid),
+    CALL(sysinfo),
+    CALL(setuid),
+    CALL(setgid),
+    CALL(setreuid),
+    CALL(setregid),
+    CALL(setresuid),
+    CALL(getresuid),
+    CALL(setresgid),
+    CALL(getresgid),
+    CALL(brk),
+    CALL(munmap),
+    CALL(clone),
+    CALL(execve),
+    CALL(mmap),
+    CALL(mprotect),
+    CALL(wait4),
+    CALL(prlimit64),
+    CALL(getrandom),
+    CALL(statx),
+    CALL(clock_gettime),
+    CALL(clock_getres),
+    CALL(clock_nanosleep),
+    CALL(mount),
+    CALL(umount2),
+    CALL(madvise),
+    CALL(reboot),
 };
 
 /* Arguments that no call can take for a request: what matters is only that it is not ENOSYS. */
@@ -116,15 +204,15 @@ static void check_written(const char *what, size_t size)
     FAIL("%s: nothing written", what);
 }
 
-#define CHECK_SIZE(type, call)                                                                     \
-    do {                                                                                           \
-        memset(area[0], 0xa5, sizeof(area[0]));                                                    \
-        memset(area[1], 0x5a, sizeof(area[1]));                                                    \
-        for (int round_ = 0; round_ < 2; round_++) {                                               \
-            void *out = area[round_];                                                              \
-            CHECK_OK(call);                                                                        \
-        }                                                                                          \
-        check_written(#call, sizeof(type));                                                        \
+#define CHECK_SIZE(type, call)                       \
+    do {                                             \
+        memset(area[0], 0xa5, sizeof(area[0]));      \
+        memset(area[1], 0x5a, sizeof(area[1]));      \
+        for (int round_ = 0; round_ < 2; round_++) { \
+            void *out = area[round_];                \
+            CHECK_OK(call);                          \
+        }                                            \
+        check_written(#call, sizeof(type));          \
     } while (0)
 
 struct kernel_sigaction {

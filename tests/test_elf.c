@@ -31,7 +31,7 @@ static const unsigned char code_exit42[] = {0xbf, 42, 0, 0, 0, 0xb8, 231, 0, 0, 
 /* mov edi, [rsp]; mov eax, 231; syscall */
 static const unsigned char code_argc[] = {0x8b, 0x3c, 0x24, 0xb8, 231, 0, 0, 0, 0x0f, 0x05};
 /* movzx edi, byte [rip + 0xff9]; mov eax, 231; syscall */
-static const unsigned char code_next_page[] = {0x0f, 0xb6, 0x3d, 0xf9, 0x0f, 0, 0,
+static const unsigned char code_next_page[] = {0x0f, 0xb6, 0x3d, 0xf9, 0x0f, 0,    0,
                                                0xb8, 231,  0,    0,    0,    0x0f, 0x05};
 #endif
 
@@ -119,11 +119,11 @@ static bool refused(int result)
            result == BY_SIGNAL + SIGKILL || result == BY_SIGNAL + SIGILL;
 }
 
-#define CHECK_REFUSED(result)                                                                      \
-    do {                                                                                           \
-        int r_ = (result);                                                                         \
-        if (!refused(r_))                                                                          \
-            FAIL("%s: %d", #result, r_);                                                           \
+#define CHECK_REFUSED(result)            \
+    do {                                 \
+        int r_ = (result);               \
+        if (!refused(r_))                \
+            FAIL("%s: %d", #result, r_); \
     } while (0)
 
 static void need_exec(void)
@@ -210,11 +210,11 @@ TEST(elf_bad_header)
 {
     struct image im;
 
-#define BAD(field, value, err)                                                                     \
-    do {                                                                                           \
-        image_init(&im);                                                                           \
-        im.field = value;                                                                          \
-        CHECK_EQ(run_image(&im), -(err));                                                          \
+#define BAD(field, value, err)            \
+    do {                                  \
+        image_init(&im);                  \
+        im.field = value;                 \
+        CHECK_EQ(run_image(&im), -(err)); \
     } while (0)
     need_exec();
     BAD(eh.e_ident[0], 0x7e, ENOEXEC);
@@ -261,21 +261,13 @@ TEST(elf_bad_segments)
     static const struct {
         uint64_t offset, vaddr, filesz, memsz;
     } bad[] = {
-        {0, BASE, 2 * PAGE, PAGE},              /* more in the file than in memory */
-        {0, BASE, PAGE, -PAGE},                 /* wraps */
-        {0, BASE, PAGE, -BASE},
-        {0, BASE, PAGE, -1UL},
-        {0, BASE, -1UL, -1UL},
-        {0, -PAGE, PAGE, PAGE},
-        {0, -PAGE, PAGE, 2 * PAGE},
-        {0, 1UL << 63, PAGE, PAGE},
-        {0, 1UL << 47, PAGE, PAGE},
-        {0, BASE, PAGE, 1UL << 47},
-        {0, BASE, PAGE, 1UL << 62},
-        {PAGE / 2, BASE, PAGE, PAGE},           /* offset and address differ within the page */
-        {1, BASE, PAGE, PAGE},
-        {1UL << 62, BASE, PAGE, PAGE},
-        {-PAGE, BASE, PAGE, PAGE},
+        {0, BASE, 2 * PAGE, PAGE}, /* more in the file than in memory */
+        {0, BASE, PAGE, -PAGE},    /* wraps */
+        {0, BASE, PAGE, -BASE},       {0, BASE, PAGE, -1UL},         {0, BASE, -1UL, -1UL},
+        {0, -PAGE, PAGE, PAGE},       {0, -PAGE, PAGE, 2 * PAGE},    {0, 1UL << 63, PAGE, PAGE},
+        {0, 1UL << 47, PAGE, PAGE},   {0, BASE, PAGE, 1UL << 47},    {0, BASE, PAGE, 1UL << 62},
+        {PAGE / 2, BASE, PAGE, PAGE}, /* offset and address differ within the page */
+        {1, BASE, PAGE, PAGE},        {1UL << 62, BASE, PAGE, PAGE}, {-PAGE, BASE, PAGE, PAGE},
     };
     struct image im;
 
@@ -335,9 +327,9 @@ TEST(elf_overlapping_segments)
 
 TEST(elf_bad_entry)
 {
-    static const uint64_t entry[] = {0,          1,          8,           BASE - PAGE, BASE + PAGE,
-                                     BASE + 64 * PAGE,       1UL << 38,   1UL << 47,   1UL << 63,
-                                     -1UL,       -PAGE,      0x0c000000,  0x10000000,  0x80200000};
+    static const uint64_t entry[] = {
+        0,         1,         8,    BASE - PAGE, BASE + PAGE, BASE + 64 * PAGE, 1UL << 38,
+        1UL << 47, 1UL << 63, -1UL, -PAGE,       0x0c000000,  0x10000000,       0x80200000};
     struct image im;
 
     need_exec();
@@ -386,7 +378,8 @@ TEST(elf_bad_interpreter)
         image_init(&im);
         im.eh.e_phnum = 2;
         im.ph[1] = im.ph[0];
-        im.ph[0] = (Elf64_Phdr){PT_INTERP, PF_R, bad[i].offset, 0, 0, bad[i].filesz, bad[i].filesz, 1};
+        im.ph[0] =
+            (Elf64_Phdr){PT_INTERP, PF_R, bad[i].offset, 0, 0, bad[i].filesz, bad[i].filesz, 1};
         strcpy((char *)im.data, bad[i].name);
         CHECK_REFUSED(run_image(&im));
     }
@@ -401,11 +394,16 @@ TEST(elf_user_memory_ends)
         uint64_t vaddr, memsz;
         bool good;
     } at[] = {
-        {USER_TOP - 16 * 1024 * 1024, PAGE, true}, {USER_TOP, PAGE, false},
-        {USER_TOP - PAGE, 2 * PAGE, false},        {USER_TOP - 16 * PAGE, 17 * PAGE, false},
-        {0x10000000, PAGE, false},                 {0x80200000, PAGE, false},
-        {0x80000000, PAGE, false},                 {0x02000000, PAGE, true},
-        {BASE, USER_TOP - BASE + 1, false},        {1UL << 38, PAGE, false},
+        {USER_TOP - 16 * 1024 * 1024, PAGE, true},
+        {USER_TOP, PAGE, false},
+        {USER_TOP - PAGE, 2 * PAGE, false},
+        {USER_TOP - 16 * PAGE, 17 * PAGE, false},
+        {0x10000000, PAGE, false},
+        {0x80200000, PAGE, false},
+        {0x80000000, PAGE, false},
+        {0x02000000, PAGE, true},
+        {BASE, USER_TOP - BASE + 1, false},
+        {1UL << 38, PAGE, false},
         {0xffffffd000000000, PAGE, false},
     };
     struct image im;
@@ -448,11 +446,10 @@ TEST(elf_low_addresses)
 /* Interesting values are likelier than random ones to reach a branch. */
 static uint64_t odd_value(void)
 {
-    static const uint64_t values[] = {0,          1,          PAGE - 1,    PAGE,       PAGE + 1,
-                                      BASE,       BASE - 1,   BASE + PAGE, 0x7fffffff, 0x80000000,
-                                      0xffffffff, 1UL << 38,  1UL << 39,   1UL << 47,  1UL << 63,
-                                      -1UL,       -PAGE,      USER_TOP,    USER_TOP - PAGE,
-                                      0x10000000, 0x02000000};
+    static const uint64_t values[] = {
+        0,           1,          PAGE - 1,   PAGE,       PAGE + 1,        BASE,       BASE - 1,
+        BASE + PAGE, 0x7fffffff, 0x80000000, 0xffffffff, 1UL << 38,       1UL << 39,  1UL << 47,
+        1UL << 63,   -1UL,       -PAGE,      USER_TOP,   USER_TOP - PAGE, 0x10000000, 0x02000000};
     uint64_t r = rnd();
 
     return r % 4 ? values[(r >> 8) % ARRAY_SIZE(values)] : rnd() >> (r >> 8) % 64;

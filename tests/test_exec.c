@@ -30,10 +30,12 @@ static uint64_t hash_all(char *const *strings)
 }
 
 /* Executes and hands back what the new program wrote to its standard output. */
-static int exec_output(const char *path, char *const argv[], char *const envp[], char *buf, size_t len)
+static int exec_output(const char *path, char *const argv[], char *const envp[], char *buf,
+                       size_t len)
 {
     int fd[2], status;
     size_t got = 0;
+    char rest[512];
     ssize_t n;
     pid_t pid;
 
@@ -49,8 +51,10 @@ static int exec_output(const char *path, char *const argv[], char *const envp[],
     close(fd[1]);
     while (got < len - 1 && (n = read(fd[0], buf + got, len - 1 - got)) > 0)
         got += (size_t)n;
-    close(fd[0]);
     buf[got] = 0;
+    while (read(fd[0], rest, sizeof(rest)) > 0)
+        ; /* nobody is to die of a pipe that nobody reads */
+    close(fd[0]);
     status = reap(pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }

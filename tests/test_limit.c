@@ -16,7 +16,8 @@ static void need_unimap(void)
 
 static void *map_at(uintptr_t at, size_t len, int flags)
 {
-    return mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    return mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1,
+                0);
 }
 
 /* ---- The last page ---- */
@@ -63,12 +64,24 @@ TEST(limit_mmap_fixed)
         uintptr_t at;
         size_t len;
     } bad[] = {
-        {USER_TOP, PAGE},          {USER_TOP - PAGE, 2 * PAGE}, {USER_TOP - PAGE, PAGE + 1},
-        {USER_TOP - PAGE, -PAGE},  {USER_TOP, USER_TOP},        {PAGE, USER_TOP},
-        {0x0d000000, PAGE},        {0x10000000, PAGE},          {0x10001000, PAGE},
-        {0x7ffff000, PAGE},        {0x80000000, PAGE},          {0x80200000, PAGE},
-        {1UL << 32, PAGE},         {1UL << 38, PAGE},           {(1UL << 39) - PAGE, PAGE},
-        {1UL << 63, PAGE},         {-PAGE, PAGE},               {-(1UL << 38), PAGE},
+        {USER_TOP, PAGE},
+        {USER_TOP - PAGE, 2 * PAGE},
+        {USER_TOP - PAGE, PAGE + 1},
+        {USER_TOP - PAGE, -PAGE},
+        {USER_TOP, USER_TOP},
+        {PAGE, USER_TOP},
+        {0x0d000000, PAGE},
+        {0x10000000, PAGE},
+        {0x10001000, PAGE},
+        {0x7ffff000, PAGE},
+        {0x80000000, PAGE},
+        {0x80200000, PAGE},
+        {1UL << 32, PAGE},
+        {1UL << 38, PAGE},
+        {(1UL << 39) - PAGE, PAGE},
+        {1UL << 63, PAGE},
+        {-PAGE, PAGE},
+        {-(1UL << 38), PAGE},
     };
 
     need_unimap();
@@ -157,8 +170,8 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
 
 TEST(limit_signal_stack)
 {
-    static const uintptr_t at[] = {USER_TOP, USER_TOP - PAGE / 2, 0x10000000, 0x80200000, 1UL << 63,
-                                   -8192UL};
+    static const uintptr_t at[] = {USER_TOP,   USER_TOP - PAGE / 2, 0x10000000,
+                                   0x80200000, 1UL << 63,           -8192UL};
 
     need_unimap();
     for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
@@ -230,11 +243,11 @@ TEST(limit_clint_address_is_ordinary)
 /* pitfalls 18, 25: mapped for the kernel, firmware or nobody: for the user there is nothing. */
 TEST(limit_kernel_addresses_fault)
 {
-    static const uintptr_t at[] = {0x0c000000,  0x0c200004,    0x0fffffff,   0x10000000, 0x10000005,
-                                   0x10001000,  0x10008ff0,    0x80000000,   0x80200000, 0x80400000,
-                                   0x8fffffff,  0x100000000,   1UL << 38,    (1UL << 39) - 1,
-                                   1UL << 39,   1UL << 47,     1UL << 62,    1UL << 63,
-                                   -(1UL << 38), -(1UL << 32), -4096UL,      -8UL,       -1UL};
+    static const uintptr_t at[] = {
+        0x0c000000,   0x0c200004,      0x0fffffff, 0x10000000, 0x10000005, 0x10001000,
+        0x10008ff0,   0x80000000,      0x80200000, 0x80400000, 0x8fffffff, 0x100000000,
+        1UL << 38,    (1UL << 39) - 1, 1UL << 39,  1UL << 47,  1UL << 62,  1UL << 63,
+        -(1UL << 38), -(1UL << 32),    -4096UL,    -8UL,       -1UL};
 
     for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
         if (!on_unimap() && at[i] < 1UL << 47 && try_load((void *)at[i]) == 0)

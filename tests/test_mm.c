@@ -64,8 +64,8 @@ TEST(mm_brk_unaligned)
 TEST(mm_brk_too_much_changes_nothing)
 {
     uintptr_t start = (uintptr_t)brk_to(0);
-    static const uintptr_t bad[] = {1, PAGE, 1UL << 38, 1UL << 47, 1UL << 62, 1UL << 63, -1UL,
-                                    -PAGE};
+    static const uintptr_t bad[] = {1,         PAGE,      1UL << 38, 1UL << 47,
+                                    1UL << 62, 1UL << 63, -1UL,      -PAGE};
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         CHECK_EQ(brk_to(bad[i]), start);
@@ -105,7 +105,8 @@ TEST(mm_brk_many_times)
 
 static void *map_at(uintptr_t at, size_t len, int flags)
 {
-    return mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    return mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1,
+                0);
 }
 
 TEST(mm_mmap_fresh_memory_is_zero)
@@ -339,7 +340,8 @@ TEST(mm_mprotect_splits_and_joins)
         CHECK_EQ(try_load(p + i * PAGE), SIGSEGV);
     CHECK_OK(mprotect(p, 16 * PAGE, PROT_READ | PROT_WRITE));
     for (size_t i = 0; i < 16; i++)
-        CHECK_EQ(p[i * PAGE + 8], i & 1 ? 1 : (char)(1 + (i * PAGE + 8) * 7 + ((i * PAGE + 8) >> 8)));
+        CHECK_EQ(p[i * PAGE + 8],
+                 i & 1 ? 1 : (char)(1 + (i * PAGE + 8) * 7 + ((i * PAGE + 8) >> 8)));
 }
 
 /* ---- madvise and mremap, where they are there ---- */

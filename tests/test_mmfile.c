@@ -177,7 +177,8 @@ TEST(mmfile_partial_unmap_and_protect)
     CHECK_OK(mprotect(p + 5 * PAGE, PAGE, PROT_READ | PROT_WRITE));
     CHECK(filled(p, 2 * PAGE, 1));
     CHECK_EQ(try_load(p + 2 * PAGE), SIGSEGV);
-    CHECK_EQ(p[4 * PAGE], (char)(1 + 4 * PAGE * 7 + (4 * PAGE >> 8))); /* the offset is still right */
+    CHECK_EQ(p[4 * PAGE],
+             (char)(1 + 4 * PAGE * 7 + (4 * PAGE >> 8))); /* the offset is still right */
     p[5 * PAGE] = 'w';
     CHECK_EQ(p[6 * PAGE], (char)(1 + 6 * PAGE * 7 + (6 * PAGE >> 8)));
     CHECK_EQ(try_store(p + 6 * PAGE), SIGSEGV);

@@ -8,7 +8,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -630,7 +629,8 @@ static void need_unimap(void)
 NORETURN static void hog(void)
 {
     for (;;) {
-        char *p = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *p =
+            mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
         if (p == MAP_FAILED)
             break;
@@ -710,32 +710,77 @@ TEST(oom_hogs)
     }
 }
 
-/* Processes instead of pages: fork fails some time, and all of them go away again. */
-TEST(oom_fork_bomb)
+/* Sleeps until the last writing end of the pipe is gone. */
+NORETURN static void wait_for_end(int fds[2])
 {
-    struct gate g;
-    int n = 0;
-    struct rlimit rl;
-    pid_t pid;
+    char c;
 
-    need_unimap();
-    CHECK_OK(getrlimit(RLIMIT_NPROC, &rl));
-    gate_init(&g);
-    while (n < 4000 && (pid = fork()) >= 0) {
-        if (pid == 0) {
-            gate_wait(&g);
-            _exit(0);
+    close(fds[1]);
+    (void)!read(fds[0], &c, 1);
+    _exit(0);
+}
+
+/* Leaves a few MiB: then it takes a hundred processes to use up the rest, not thousands. */
+static int take_most_memory(int fds[2])
+{
+    enum { LEAVE_KB = 8192, CHUNK_KB = 65536 };
+    struct gate full;
+    int n = 0;
+    long kb;
+
+    gate_init(&full);
+    while ((kb = meminfo("MemFree") - LEAVE_KB) > 1024) {
+        if (fork_child() == 0) {
+            size_t len = (size_t)(kb < CHUNK_KB ? kb : CHUNK_KB) * 1024;
+            char *p = map_pages(len / PAGE);
+
+            for (size_t i = 0; i < len; i += PAGE)
+                p[i] = 1;
+            gate_open(&full);
+            wait_for_end(fds);
         }
+        gate_wait(&full);
         n++;
     }
-    CHECK(n == 4000 || errno == EAGAIN || errno == ENOMEM);
-    note("%d processes", n);
-    for (int i = 0; i < n; i++)
-        gate_open(&g);
-    for (int i = 0; i < n; i++) {
-        int status;
+    gate_close(&full);
+    return n;
+}
 
+/*
+ * Processes instead of pages: fork fails some time, or somebody is killed, the bomber perhaps; the
+ * children end with the pipe, and all is as it was.
+ */
+NORETURN static void bomb(int fds[2])
+{
+    int n = take_most_memory(fds), status;
+    pid_t pid;
+
+    while (n < 2000 && (pid = fork()) >= 0) {
+        if (pid == 0)
+            wait_for_end(fds);
+        n++;
+    }
+    CHECK(errno == EAGAIN || errno == ENOMEM);
+    note("%d processes", n);
+    close(fds[1]);
+    while (n-- > 0) {
         CHECK(wait(&status) > 0);
         CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
     }
+    _exit(0);
+}
+
+TEST(oom_fork_bomb)
+{
+    int fds[2], status;
+    pid_t pid;
+
+    need_unimap();
+    CHECK_OK(pipe(fds));
+    pid = fork_child();
+    if (pid == 0)
+        bomb(fds);
+    CHECK_OK(close(fds[1]));
+    status = reap(pid);
+    CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }

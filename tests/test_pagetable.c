@@ -31,11 +31,14 @@ static void need_unimap(void)
         SKIP("page tables are not shown elsewhere");
 }
 
+/* Once, and all of it touched at once: reading a table must not change the table. */
 static char *read_all(const char *path)
 {
-    size_t room = 2 << 20;
-    char *text = map_pages(room / PAGE);
+    static char *text;
+    size_t room = 1 << 20;
 
+    if (!text)
+        prefault(text = map_pages(room / PAGE), room);
     if (read_file(path, text, room) <= 0)
         FAIL("%s: %s", path, strerror(errno));
     return text;
@@ -67,19 +70,22 @@ static uintptr_t base_of(const struct entry *path)
     return va;
 }
 
-static struct table parse(pid_t pid)
+static void parse(struct table *t, pid_t pid)
 {
-    struct table t = {0, 0, (struct entry *)map_pages(MAX_ENTRIES * sizeof(struct entry) / PAGE + 1)};
+    size_t room = (MAX_ENTRIES * sizeof(struct entry) + PAGE - 1) & ~(PAGE - 1);
     struct entry path[4];
     char name[64];
     const char *line;
     unsigned long root;
 
+    if (!t->e)
+        prefault(t->e = (struct entry *)map_pages(room / PAGE), room);
+    t->n = 0;
     snprintf(name, sizeof(name), "/proc/%d/pagetable", (int)pid);
     line = read_all(name);
     if (sscanf(line, "page table 0x%lx\n", &root) != 1)
         FAIL("first line: %.40s", line);
-    t.root = root;
+    t->root = root;
     while ((line = strchr(line, '\n')) && *++line) {
         struct entry e = {0};
         unsigned long pte, pa;
@@ -97,10 +103,9 @@ static struct table parse(pid_t pid)
         e.va = base_of(path);
         for (int d = 2; d <= e.depth; d++)
             e.va += (uintptr_t)path[d].index << (39 - 9 * d);
-        CHECK(t.n < MAX_ENTRIES);
-        t.e[t.n++] = e;
+        CHECK(t->n < MAX_ENTRIES);
+        t->e[t->n++] = e;
     }
-    return t;
 }
 
 static bool is_leaf(const struct entry *e)
@@ -114,12 +119,12 @@ static bool is_leaf(const struct entry *e)
 TEST(pagetable_format)
 {
     char *text, line[128];
-    struct table t;
+    static struct table t;
     const char *at;
 
     need_unimap();
     text = read_all("/proc/self/pagetable");
-    t = parse(getpid());
+    parse(&t, getpid());
     CHECK_EQ(t.e[0].depth, 1);
     CHECK_EQ(t.e[0].index, 0);
     snprintf(line, sizeof(line), "page table 0x%016lx\n..0: pte 0x%016lx pa 0x%016lx\n", t.root,
@@ -146,7 +151,8 @@ static void check_same_kernel_half(const struct table *a, const struct table *b)
             k++;
         if (i >= a->n || k >= b->n)
             break;
-        if (a->e[i].pte != b->e[k].pte || a->e[i].va != b->e[k].va || a->e[i].depth != b->e[k].depth)
+        if (a->e[i].pte != b->e[k].pte || a->e[i].va != b->e[k].va ||
+            a->e[i].depth != b->e[k].depth)
             FAIL("at %#lx: %#lx and %#lx", (unsigned long)a->e[i].va, (unsigned long)a->e[i].pte,
                  (unsigned long)b->e[k].pte);
         shared += a->e[i].depth == 1;
@@ -161,7 +167,7 @@ static void check_same_kernel_half(const struct table *a, const struct table *b)
 TEST(pagetable_kernel_half_is_shared)
 {
     struct gate g;
-    struct table mine, its, inits;
+    static struct table mine, its, inits;
     pid_t pid;
 
     need_unimap();
@@ -171,9 +177,9 @@ TEST(pagetable_kernel_half_is_shared)
         gate_wait(&g);
         _exit(0);
     }
-    mine = parse(getpid());
-    its = parse(pid);
-    inits = parse(1);
+    parse(&mine, getpid());
+    parse(&its, pid);
+    parse(&inits, 1);
     gate_open(&g);
     CHECK_EXIT(pid, 0);
     check_same_kernel_half(&mine, &its);
@@ -183,18 +189,18 @@ TEST(pagetable_kernel_half_is_shared)
 /* Kernel stacks that come and go do not change which tables the others point at. */
 TEST(pagetable_kernel_half_after_many_processes)
 {
-    struct table before, after;
+    static struct table before, after;
     struct gate g;
 
     need_unimap();
-    before = parse(getpid());
+    parse(&before, getpid());
     gate_init(&g);
     for (int i = 0; i < 60; i++)
         if (fork_child() == 0) {
             gate_wait(&g);
             _exit(0);
         }
-    after = parse(getpid());
+    parse(&after, getpid());
     for (int i = 0; i < 60; i++)
         gate_open(&g);
     for (int i = 0; i < 60; i++)
@@ -212,11 +218,11 @@ TEST(pagetable_kernel_half_after_many_processes)
 
 TEST(pagetable_rights)
 {
-    struct table t;
+    static struct table t;
     int devices = 0, ram = 0, text = 0;
 
     need_unimap();
-    t = parse(getpid());
+    parse(&t, getpid());
     for (size_t i = 0; i < t.n; i++) {
         const struct entry *e = &t.e[i];
         unsigned long va = e->va, pte = e->pte;
@@ -259,13 +265,14 @@ static long count_level0(const struct table *t)
 /* Two pages and the level-0 tables of what is in use, told by /proc/<pid>/status. */
 TEST(pagetable_own_pages)
 {
-    struct table t;
+    static struct table t;
     long before;
     char *p;
 
     need_unimap();
-    t = parse(getpid());
+    parse(&t, getpid());
     before = status_field(getpid(), "PageTablesOwn");
+    parse(&t, getpid()); /* now that its memory is there */
     CHECK_EQ(before, 2 + count_level0(&t));
     CHECK(status_field(getpid(), "PageTablesShared") > 0);
     CHECK_EQ(status_field(1, "PageTablesShared"), status_field(getpid(), "PageTablesShared"));
@@ -275,7 +282,7 @@ TEST(pagetable_own_pages)
     for (size_t at = 0; at < 16UL << 20; at += 1UL << 20)
         p[at] = 1;
     CHECK(status_field(getpid(), "PageTablesOwn") >= before + 7);
-    t = parse(getpid());
+    parse(&t, getpid());
     CHECK_EQ(status_field(getpid(), "PageTablesOwn"), 2 + count_level0(&t));
     CHECK_OK(munmap(p, 16UL << 20));
     CHECK(status_field(getpid(), "PageTablesOwn") <= before + 1); /* and they are given back */
@@ -304,24 +311,24 @@ TEST(pagetable_small_process)
 TEST(pagetable_shows_user_pages)
 {
     char *p = map_pages(2);
-    struct table t;
+    static struct table t;
     const struct entry *found = NULL;
 
     need_unimap();
     *p = 1;
-    t = parse(getpid());
+    parse(&t, getpid());
     for (size_t i = 0; i < t.n; i++)
         if (t.e[i].depth == 3 && t.e[i].va == (uintptr_t)p)
             found = &t.e[i];
     CHECK(found && (found->pte & 31) == (V | R | W | U));
     CHECK(found->pa >= 0x80200000UL);
     CHECK_OK(mprotect(p, PAGE, PROT_READ));
-    t = parse(getpid());
+    parse(&t, getpid());
     for (size_t i = 0; i < t.n; i++)
         if (t.e[i].depth == 3 && t.e[i].va == (uintptr_t)p)
             CHECK_EQ(t.e[i].pte & 31, V | R | U);
     CHECK_OK(munmap(p, 2 * PAGE));
-    t = parse(getpid());
+    parse(&t, getpid());
     for (size_t i = 0; i < t.n; i++)
         CHECK(t.e[i].depth != 3 || t.e[i].va != (uintptr_t)p);
 }
@@ -329,6 +336,7 @@ TEST(pagetable_shows_user_pages)
 /* After a fork both see the same page, neither may write it; after a write they differ. */
 TEST(pagetable_copy_on_write)
 {
+    static struct table mine, its;
     char *p = map_pages(1);
     struct gate done, go;
     uint64_t a = 0, b = 0;
@@ -347,8 +355,8 @@ TEST(pagetable_copy_on_write)
         _exit(0);
     }
     for (int round = 0; round < 2; round++) {
-        struct table mine = parse(getpid()), its = parse(pid);
-
+        parse(&mine, getpid());
+        parse(&its, pid);
         for (size_t i = 0; i < mine.n; i++)
             if (mine.e[i].depth == 3 && mine.e[i].va == (uintptr_t)p)
                 a = mine.e[i].pte;

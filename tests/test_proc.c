@@ -112,11 +112,13 @@ TEST(proc_wait_rusage)
     memset(&ru, 0xff, sizeof(ru));
     CHECK_EQ(wait4(pid, &status, 0, &ru), pid);
     CHECK(ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec + ru.ru_stime.tv_sec * 1000000 +
-              ru.ru_stime.tv_usec >= 40000);
+              ru.ru_stime.tv_usec >=
+          40000);
     CHECK(ru.ru_utime.tv_sec < 100 && ru.ru_utime.tv_usec < 1000000);
     CHECK_OK(getrusage(RUSAGE_CHILDREN, &sum));
     CHECK(sum.ru_utime.tv_sec * 1000000 + sum.ru_utime.tv_usec + sum.ru_stime.tv_sec * 1000000 +
-              sum.ru_stime.tv_usec >= 40000);
+              sum.ru_stime.tv_usec >=
+          40000);
     CHECK_ERRNO(getrusage(77, &ru), EINVAL);
 }
 
@@ -390,9 +392,9 @@ TEST(proc_name)
 
 TEST(proc_clocks)
 {
-    static const clockid_t ids[] = {CLOCK_REALTIME,         CLOCK_MONOTONIC,
-                                    CLOCK_MONOTONIC_RAW,    CLOCK_BOOTTIME,
-                                    CLOCK_REALTIME_COARSE,  CLOCK_MONOTONIC_COARSE,
+    static const clockid_t ids[] = {CLOCK_REALTIME,           CLOCK_MONOTONIC,
+                                    CLOCK_MONOTONIC_RAW,      CLOCK_BOOTTIME,
+                                    CLOCK_REALTIME_COARSE,    CLOCK_MONOTONIC_COARSE,
                                     CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
     struct timespec a, b;
 

@@ -187,7 +187,9 @@ TEST(sigframe_misaligned)
     pid_t pid;
 
     __asm__ volatile("sd %1, 0(%2)\n ld %0, 0(%2)"
-                     : "=&r"(v) : "r"(0x1122334455667788L), "r"(p + PAGE - 3) : "memory");
+                     : "=&r"(v)
+                     : "r"(0x1122334455667788L), "r"(p + PAGE - 3)
+                     : "memory");
     CHECK_EQ(v, 0x1122334455667788L);
     pid = fork_child();
     if (pid == 0) {
@@ -331,8 +333,8 @@ static void on_alt(int sig, siginfo_t *si, void *p)
     CHECK_EQ(ss.ss_flags, SS_ONSTACK);
     CHECK_ERRNO(sigaltstack(&mine, NULL), EPERM);
     CHECK(uc->uc_stack.ss_sp == alt && uc->uc_stack.ss_size == ALT_LEN);
-    CHECK((uintptr_t)UC_SP(uc) < (uintptr_t)alt || (uintptr_t)UC_SP(uc) > (uintptr_t)alt + ALT_LEN ||
-          count > 0);
+    CHECK((uintptr_t)UC_SP(uc) < (uintptr_t)alt ||
+          (uintptr_t)UC_SP(uc) > (uintptr_t)alt + ALT_LEN || count > 0);
     count++;
     if (sig == SIGUSR1)
         raise(SIGUSR2); /* goes on where it is, not at the top again */

@@ -71,10 +71,10 @@ static void unblock(int sig)
 
 TEST(signal_default_terminates)
 {
-    static const int sigs[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP,   SIGABRT, SIGBUS,
-                               SIGFPE,  SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2,   SIGPIPE, SIGALRM,
-                               SIGTERM, SIGXCPU, SIGXFSZ, SIGIO,   SIGVTALRM, SIGPROF, SIGSYS,
-                               SIGPWR,  SIGSTKFLT, 34, 50, 64};
+    static const int sigs[] = {SIGHUP,  SIGINT,    SIGQUIT, SIGILL,  SIGTRAP,   SIGABRT, SIGBUS,
+                               SIGFPE,  SIGKILL,   SIGUSR1, SIGSEGV, SIGUSR2,   SIGPIPE, SIGALRM,
+                               SIGTERM, SIGXCPU,   SIGXFSZ, SIGIO,   SIGVTALRM, SIGPROF, SIGSYS,
+                               SIGPWR,  SIGSTKFLT, 34,      50,      64};
     struct rlimit no_core = {0, 0};
 
     CHECK_OK(setrlimit(RLIMIT_CORE, &no_core));

@@ -117,7 +117,8 @@ TEST(time_nanosleep_refuses)
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         CHECK_ERRNO(nanosleep(&bad[i], NULL), EINVAL);
-    CHECK_ERRNO(syscall(SYS_nanosleep, 8, NULL), EFAULT);
+    if (!on_qemu_user()) /* which does not look at what it could not read */
+        CHECK_ERRNO(syscall(SYS_nanosleep, 8, NULL), EFAULT);
 }
 
 TEST(time_sleep_until)

@@ -28,8 +28,8 @@
  */
 enum kind { NONE, I, F, G, P, W, S, PO, WO, SO };
 
-static char *scratch;             /* zeros: any small structure */
-static char *scratch_out;         /* to be overwritten */
+static char *scratch;     /* zeros: any small structure */
+static char *scratch_out; /* to be overwritten */
 static const char *good_path = "file";
 static int file_fd, zero_fd, dir_fd, pipe_rd, pipe_wr;
 
@@ -38,8 +38,14 @@ struct arg {
     long value;
 };
 
-#define N(v) {I, (long)(v)}
-#define FD(which) {F, which}
+#define N(v)         \
+    {                \
+        I, (long)(v) \
+    }
+#define FD(which) \
+    {             \
+        F, which  \
+    }
 enum { FILE_FD, ZERO_FD, DIR_FD, PIPE_RD, PIPE_WR };
 enum { ZERO_OK = 100000 }; /* it may have nothing to say, and say it */
 
@@ -49,8 +55,14 @@ static const struct call {
     struct arg arg[6];
     int also; /* another error that may come first, or: */
 } calls[] = {
-#define C(name, ...) {#name, SYS_##name, {__VA_ARGS__}, 0}
-#define C2(name, err, ...) {#name, SYS_##name, {__VA_ARGS__}, err}
+#define C(name, ...)                         \
+    {                                        \
+#name, SYS_##name, {__VA_ARGS__ }, 0 \
+    }
+#define C2(name, err, ...)                     \
+    {                                          \
+#name, SYS_##name, {__VA_ARGS__ }, err \
+    }
     /* descriptors and data */
     C(openat, N(AT_FDCWD), {S, 0}, N(O_RDONLY), N(0)),
     C(openat, N(AT_FDCWD), {S, 0}, N(O_CREAT | O_WRONLY), N(0644)),
@@ -224,34 +236,14 @@ static void add_bad(uintptr_t at)
 
 static void make_bads(void)
 {
-    static const uintptr_t fixed[] = {0,
-                                      1,
-                                      8,
-                                      PAGE - 1,
-                                      USER_TOP,
-                                      USER_TOP + 8,
-                                      0x0c200004, /* claims an interrupt if read */
-                                      0x10000000, /* takes a character if read */
-                                      0x10000005,
-                                      0x10001000,
-                                      0x10008070,
-                                      0x80000000,
-                                      0x80200000,
-                                      0x80400008,
-                                      1UL << 31,
-                                      1UL << 32,
-                                      1UL << 38,
-                                      (1UL << 38) - 8,
-                                      (1UL << 39) - 1,
-                                      1UL << 39,
-                                      1UL << 47,
-                                      1UL << 62,
-                                      1UL << 63,
-                                      -(1UL << 38),
-                                      -(1UL << 31),
-                                      -4096UL,
-                                      -8UL,
-                                      -1UL};
+    static const uintptr_t fixed[] = {
+        0,          1,          8,          PAGE - 1,        USER_TOP,        USER_TOP + 8,
+        0x0c200004, /* claims an interrupt if read */
+        0x10000000, /* takes a character if read */
+        0x10000005, 0x10001000, 0x10008070, 0x80000000,      0x80200000,      0x80400008,
+        1UL << 31,  1UL << 32,  1UL << 38,  (1UL << 38) - 8, (1UL << 39) - 1, 1UL << 39,
+        1UL << 47,  1UL << 62,  1UL << 63,  -(1UL << 38),    -(1UL << 31),    -4096UL,
+        -8UL,       -1UL};
     char *none = map_pages(1), *gone = map_pages(1), *ro = map_pages(1);
 
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)

@@ -16,11 +16,11 @@ static void need_kernel(void)
         SKIP("the emulator looks at pointers before the kernel does");
 }
 
-static const uintptr_t bad_at[] = {0,          1,          PAGE - 1,        USER_TOP - 1, USER_TOP,
-                                   0x10000000, 0x80200000, 1UL << 38,       1UL << 63,    -4096UL,
-                                   -1UL,       1UL << 47,  (1UL << 39) - 1, 1UL << 32,    1UL << 31};
-static const size_t bad_len[] = {1,         4095,      4096,      8192,   1UL << 31, 1UL << 32,
-                                 1UL << 62, 1UL << 63, LONG_MAX,  -2UL,   -1UL,      -4096UL};
+static const uintptr_t bad_at[] = {
+    0,         1,       PAGE - 1, USER_TOP - 1, USER_TOP,        0x10000000, 0x80200000, 1UL << 38,
+    1UL << 63, -4096UL, -1UL,     1UL << 47,    (1UL << 39) - 1, 1UL << 32,  1UL << 31};
+static const size_t bad_len[] = {1,         4095,      4096,     8192, 1UL << 31, 1UL << 32,
+                                 1UL << 62, 1UL << 63, LONG_MAX, -2UL, -1UL,      -4096UL};
 
 /* ---- Every bad address with every length (pitfall 16) ---- */
 

@@ -15,8 +15,8 @@
 #include "fs/dcache.h"
 #include "fs/ext2.h"
 #include "mm/kmalloc.h"
-#include "stub/disk.h"
-#include "stub/os.h"
+#include "tests/host/stub/disk.h"
+#include "tests/host/stub/os.h"
 
 static uint8_t *pristine;
 static uint8_t data[70000];
@@ -46,7 +46,8 @@ static void make_victim(const char *options, unsigned kib)
     fill_file(root(), "triple", 5000, 70 << 20);
     memset(target, 'x', sizeof(target) - 1);
     target[sizeof(target) - 1] = '\0';
-    CHECK(!sys_make(root(), "slow", S_IFLNK, target) && !sys_make(root(), "fast", S_IFLNK, "small"));
+    CHECK(!sys_make(root(), "slow", S_IFLNK, target) &&
+          !sys_make(root(), "fast", S_IFLNK, "small"));
     CHECK(!sys_make(root(), "char", S_IFCHR | 0600, NULL));
     CHECK(!sys_make(root(), "d", S_IFDIR | 0755, NULL));
     d = sys_lookup(root(), "d");
@@ -141,8 +142,8 @@ static void use_image(bool write)
 
 static uint32_t odd_value(void)
 {
-    static const uint32_t odd[] = {0, 1, 2, 7, 11, 12, 0xff, 0xffff, 0x10000, 0x7fffffff,
-                                   0x80000000, 0xfffffffe, 0xffffffff};
+    static const uint32_t odd[] = {
+        0, 1, 2, 7, 11, 12, 0xff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
 
     switch (host_random(3)) {
     case 0: return odd[host_random(ARRAY_SIZE(odd))];
@@ -272,8 +273,9 @@ static int try_all(void)
     if (!err && is_err(ip))
         err = ptr_err(ip);
     if (!err)
-        err = sys_make(dir, "link", S_IFLNK, "a target that is too long to be kept in the inode: "
-                                             "it takes sixty bytes");
+        err = sys_make(dir, "link", S_IFLNK,
+                       "a target that is too long to be kept in the inode: "
+                       "it takes sixty bytes");
     if (!err)
         err = sys_rename(dir, "file", root(), "moved");
     if (!err)

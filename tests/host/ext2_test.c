@@ -17,9 +17,9 @@
 #include "fs/ext2.h"
 #include "mm/kmalloc.h"
 #include "mm/pagecache.h"
-#include "stub/disk.h"
-#include "stub/kernel.h"
-#include "stub/os.h"
+#include "tests/host/stub/disk.h"
+#include "tests/host/stub/kernel.h"
+#include "tests/host/stub/os.h"
 
 #include <linux/fcntl.h>
 
@@ -368,7 +368,8 @@ static void test_directories(void)
 
     make_image("-t ext2 -b 1024 -N 4096", 4096);
     mount(false);
-    CHECK(!sys_make(root(), "a", S_IFDIR | 0755, NULL) && !sys_make(root(), "b", S_IFDIR | 0700, NULL));
+    CHECK(!sys_make(root(), "a", S_IFDIR | 0755, NULL) &&
+          !sys_make(root(), "b", S_IFDIR | 0700, NULL));
     a = sys_lookup(root(), "a");
     b = sys_lookup(root(), "b");
     CHECK(root()->nlink == 5 && a->nlink == 2);
@@ -506,10 +507,12 @@ static void test_foreign_things(void)
     struct inode *ip;
 
     make_image("-t ext3 -b 1024 -J size=1", 4096);
-    CHECK(!run_on_image("echo 'ea_set /lost+found user.x yyyyyyyyyyyy' | debugfs -w -f /dev/stdin"));
-    CHECK(!run_on_image("printf 'write /etc/passwd p\nea_set p user.a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
-                        "symlink s /etc/motd\n' | debugfs -w -f /dev/stdin"));
+    CHECK(
+        !run_on_image("echo 'ea_set /lost+found user.x yyyyyyyyyyyy' | debugfs -w -f /dev/stdin"));
+    CHECK(!run_on_image(
+        "printf 'write /etc/passwd p\nea_set p user.a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
+        "symlink s /etc/motd\n' | debugfs -w -f /dev/stdin"));
     mount(false);
     ip = sys_lookup(root(), "p");
     CHECK(ext2_inode_of(ip)->xattr_block && ip->blocks > 2);
@@ -565,7 +568,8 @@ static void test_read_ahead(void)
 
     make_image("-t ext2 -b 4096", 4096);
     mount(false);
-    CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL) && !sys_make(root(), "small", S_IFREG, NULL));
+    CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL) &&
+          !sys_make(root(), "small", S_IFREG, NULL));
     ip = sys_lookup(root(), "f");
     CHECK(sys_write(ip, data, 1 << 20, 0) == 1 << 20);
     inode_put(ip);
@@ -609,6 +613,7 @@ static void disturb_file(struct inode *ip)
 
 static void disturb(unsigned self)
 {
+    static char targets[4][900];
     char name[16], name2[16];
 
     for (unsigned i = 0; i < THREAD_STEPS; i++) {
@@ -618,7 +623,10 @@ static void disturb(unsigned self)
         snprintf(name2, sizeof(name2), "t%u", host_random(12));
         switch (host_random(12)) {
         case 0: sys_make(dir, name, S_IFDIR | 0755, NULL); break;
-        case 1: sys_make(dir, name, S_IFLNK, random_target()); break;
+        case 1:
+            strcpy(targets[self], random_target());
+            sys_make(dir, name, S_IFLNK, targets[self]);
+            break;
         case 2: sys_remove(dir, name, host_random(2)); break;
         case 3: sys_rename(dir, name, dir2, name2); break;
         case 4: sys_make(dir, name, S_IFREG | 0644, NULL); break;

@@ -14,13 +14,13 @@
 
 static unsigned checks;
 
-#define CHECK(c)                                                                                   \
-    do {                                                                                           \
-        checks++;                                                                                  \
-        if (!(c)) {                                                                                \
-            printf("%s:%d: %s\n", __FILE__, __LINE__, #c);                                         \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define CHECK(c)                                           \
+    do {                                                   \
+        checks++;                                          \
+        if (!(c)) {                                        \
+            printf("%s:%d: %s\n", __FILE__, __LINE__, #c); \
+            exit(1);                                       \
+        }                                                  \
     } while (0)
 
 static uint8_t *qemu_tree(const char *options, size_t *size)
@@ -103,8 +103,8 @@ static void test_numa(void)
     uint64_t base, size, total = 0;
     unsigned banks = 0;
     size_t blob_size;
-    uint8_t *blob = qemu_tree("-smp 2 -m 256M -numa node,mem=128M,cpus=0 -numa node,mem=128M,cpus=1",
-                              &blob_size);
+    uint8_t *blob = qemu_tree(
+        "-smp 2 -m 256M -numa node,mem=128M,cpus=0 -numa node,mem=128M,cpus=1", &blob_size);
 
     CHECK(fdt_init(blob));
     while (fdt_next(&n))

@@ -29,17 +29,31 @@ static void expect(const char *fmt, const char *got, int got_len, const char *wa
     exit(1);
 }
 
-#define COMPARE(fmt, ...)                                                                          \
-    do {                                                                                           \
-        char got_[128], want_[128];                                                                \
-        int got_len_ = k_snprintf(got_, sizeof(got_), fmt, __VA_ARGS__);                           \
-        int want_len_ = snprintf(want_, sizeof(want_), fmt, __VA_ARGS__);                          \
-        expect(fmt, got_, got_len_, want_, want_len_);                                             \
+#define COMPARE(fmt, ...)                                                 \
+    do {                                                                  \
+        char got_[128], want_[128];                                       \
+        int got_len_ = k_snprintf(got_, sizeof(got_), fmt, __VA_ARGS__);  \
+        int want_len_ = snprintf(want_, sizeof(want_), fmt, __VA_ARGS__); \
+        expect(fmt, got_, got_len_, want_, want_len_);                    \
     } while (0)
 
 static const uint64_t values[] = {
-    0, 1, 9, 10, 127, 128, 255, 256, 65535, 2147483647, 2147483648, 4294967295, 0x123456789abcdef,
-    0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff,
+    0,
+    1,
+    9,
+    10,
+    127,
+    128,
+    255,
+    256,
+    65535,
+    2147483647,
+    2147483648,
+    4294967295,
+    0x123456789abcdef,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    0xffffffffffffffff,
 };
 
 static void compare_number(const char *fmt, const char *length, uint64_t v)

@@ -38,13 +38,13 @@
 
 static unsigned checks;
 
-#define CHECK(c)                                                                                   \
-    do {                                                                                           \
-        checks++;                                                                                  \
-        if (!(c)) {                                                                                \
-            printf("%s:%d: %s\n", __FILE__, __LINE__, #c);                                         \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define CHECK(c)                                           \
+    do {                                                   \
+        checks++;                                          \
+        if (!(c)) {                                        \
+            printf("%s:%d: %s\n", __FILE__, __LINE__, #c); \
+            exit(1);                                       \
+        }                                                  \
     } while (0)
 
 enum { SPACE = 512 };

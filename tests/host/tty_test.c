@@ -29,13 +29,13 @@ bool uart_reserve(size_t len)
     return out_room - out_len >= len;
 }
 
-#define CHECK(c)                                                                                   \
-    do {                                                                                           \
-        checks++;                                                                                  \
-        if (!(c)) {                                                                                \
-            printf("%s:%d: %s; output \"%.*s\"\n", __FILE__, __LINE__, #c, (int)out_len, out);     \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define CHECK(c)                                                                               \
+    do {                                                                                       \
+        checks++;                                                                              \
+        if (!(c)) {                                                                            \
+            printf("%s:%d: %s; output \"%.*s\"\n", __FILE__, __LINE__, #c, (int)out_len, out); \
+            exit(1);                                                                           \
+        }                                                                                      \
     } while (0)
 
 static struct tty tty, *t = &tty;
@@ -106,7 +106,9 @@ static void test_end_of_file(void)
 static void test_erase(void)
 {
     reset();
-    type("ax\x7f" "b\x7f\x7f\x7f\x7f" "c\n");
+    type("ax\x7f"
+         "b\x7f\x7f\x7f\x7f"
+         "c\n");
     CHECK(echoed("ax\b \bb\b \b\b \bc\r\n") && reads("c\n", 10, true));
     type("\x01\x7fz\n");
     CHECK(echoed("^A\b \b\b \bz\r\n") && reads("z\n", 10, true));

@@ -11,7 +11,7 @@
 #define arch_irqs_enabled riscv_irqs_enabled
 #define arch_cpu_relax riscv_cpu_relax
 #define arch_time_ns riscv_time_ns
-#include "../../../arch/arch.h"
+#include_next "arch/arch.h"
 #undef arch_current
 #undef arch_this_hart
 #undef arch_irq_save

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "stub/disk.h"
+#include "tests/host/stub/disk.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fs/dcache.h"
-#include "stub/os.h"
+#include "tests/host/stub/os.h"
 
 #include <linux/fcntl.h>
 
@@ -48,7 +47,6 @@ static void show_log(void)
 
 void check_image(const char *what)
 {
-    if (getenv("KEEP")) os_run("/dev/null", "cp %s /tmp/fsw/kept", image_path);
     if (!os_run(log_path, "e2fsck -fn %s", image_path))
         return;
     printf("e2fsck after %s:\n", what);

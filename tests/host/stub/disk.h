@@ -2,7 +2,7 @@
 /* One disk with one mounted file system, and system calls on it as the file layer makes them. */
 #pragma once
 
-#include "stub/kernel.h"
+#include "tests/host/stub/kernel.h"
 
 extern char image_path[128];
 extern uint8_t *image;

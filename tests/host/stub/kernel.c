@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stub/kernel.h"
+#include "tests/host/stub/kernel.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "mm/pagecache.h"
 #include "proc/process.h"
 #include "proc/sched.h"
-#include "stub/os.h"
+#include "tests/host/stub/os.h"
 
 /* <stdlib.h> brings types that clash with the kernel ABI's. */
 void *malloc(size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stub/os.h"
+#include "tests/host/stub/os.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -62,7 +62,8 @@ static void remove_temp_dir(void)
 char *os_temp_dir(void)
 {
     if (!temp_dir[0]) {
-        strcpy(temp_dir, access("/dev/shm", W_OK) ? "/tmp/unimap-XXXXXX" : "/dev/shm/unimap-XXXXXX");
+        strcpy(temp_dir,
+               access("/dev/shm", W_OK) ? "/tmp/unimap-XXXXXX" : "/dev/shm/unimap-XXXXXX");
         if (!mkdtemp(temp_dir))
             die("mkdtemp");
         atexit(remove_temp_dir);
