@@ -22,6 +22,7 @@
 #include "arch/arch.h"
 #include "arch/trapframe.h"
 #include "lib/string.h"
+#include "mm/page.h"
 #include "proc/process.h"
 
 struct rt_sigframe {
@@ -40,7 +41,6 @@ _Static_assert(sizeof(struct user_regs_struct) == offsetof(struct trapframe, sta
 _Static_assert(sizeof(struct fpstate) == sizeof(struct __riscv_d_ext_state), "copied as it is");
 
 extern const char vdso_start[], vdso_sigreturn[];
-struct page *pa_to_page(paddr_t pa); /* mm/page.c */
 
 /* Where the frame goes; 0 where it would run over the end of the alternate stack. */
 static uaddr_t frame_address(const struct thread *t, const struct ksigaction *act, uaddr_t sp)

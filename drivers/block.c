@@ -7,6 +7,7 @@
  * hart may still be in the middle of the wakeup when the waiter has already seen the result.
  */
 #include "drivers/block.h"
+#include "lib/ktest.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/stats.h"
@@ -149,4 +150,81 @@ int block_flush(struct block_device *bd)
     err = bio_wait(bd, bio);
     kfree(bio);
     return err;
+}
+
+/* ---- Self tests ------------------------------------------------------------------------------ */
+
+static _Atomic unsigned test_left, test_failed;
+
+static void test_done(struct bio *bio, int err)
+{
+    struct waitq *wq = waitq_of(NULL);
+
+    if (err)
+        test_failed++;
+    kfree(bio);
+    if (atomic_fetch_sub(&test_left, 1) == 1)
+        waitq_wake_all(wq);
+}
+
+/* One read of a sector; -ENOMEM or what the device says. */
+static int test_read(struct block_device *bd, uint64_t sector, void *buf)
+{
+    struct bio *bio = kzalloc(sizeof(*bio));
+    int err;
+
+    if (!bio)
+        return -ENOMEM;
+    bio->op = BIO_READ;
+    bio->sector = sector;
+    bio->nsegs = 1;
+    bio->segs[0] = (struct bio_segment){buf, SECTOR_SIZE};
+    err = bio_wait(bd, bio);
+    kfree(bio);
+    return err;
+}
+
+KTEST(block_requests_beyond_the_end_fail)
+{
+    struct block_device *bd = block_at(0);
+    void *buf = kmalloc(SECTOR_SIZE, 0);
+
+    KCHECK(buf);
+    if (bd) {
+        KCHECK(test_read(bd, 0, buf) == 0);
+        KCHECK(test_read(bd, bd->sectors - 1, buf) == 0);
+        KCHECK(test_read(bd, bd->sectors, buf) == -EIO);
+        KCHECK(test_read(bd, UINT64_MAX, buf) == -EIO);
+    }
+    kfree(buf);
+}
+
+KTEST(block_more_requests_than_the_device_has_room_for)
+{
+    struct block_device *bd = block_at(0);
+    void *buf = kmalloc(SECTOR_SIZE, 0);
+    unsigned failed_alloc = 0;
+
+    KCHECK(buf);
+    test_left = 1;
+    test_failed = 0;
+    for (unsigned i = 0; bd && i < 300; i++) {
+        struct bio *bio = kzalloc(sizeof(*bio));
+
+        if (!bio) {
+            failed_alloc++;
+            continue;
+        }
+        bio->op = BIO_READ;
+        bio->sector = i % bd->sectors;
+        bio->nsegs = 1;
+        bio->segs[0] = (struct bio_segment){buf, SECTOR_SIZE};
+        bio->done = test_done;
+        test_left++;
+        bio_submit(bd, bio);
+    }
+    if (atomic_fetch_sub(&test_left, 1) > 1)
+        wait_event(waitq_of(NULL), test_left == 0);
+    kfree(buf);
+    KCHECK(!test_failed && !failed_alloc);
 }

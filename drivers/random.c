@@ -5,7 +5,9 @@
  * cannot compute earlier output. Seeds: the firmware's (device tree "rng-seed"), virtio-rng, and
  * the clock, which costs nothing and cannot hurt.
  *
- * Lock: RANK_LEAF, irqsave; held for one block only, long requests run on a key of their own.
+ * Small requests are served from a pool of output made in advance, erased as it is given away.
+ *
+ * Lock: RANK_LEAF, irqsave; long requests run on a key of their own, outside it.
  */
 #include "drivers/random.h"
 
@@ -13,10 +15,12 @@
 #include "lib/spinlock.h"
 #include "lib/string.h"
 
-enum { KEY_WORDS = 8, BLOCK_WORDS = 16 };
+enum { KEY_WORDS = 8, BLOCK_WORDS = 16, POOL_BLOCKS = 8 };
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_LEAF, "random");
 static uint32_t key[KEY_WORDS];
+static uint32_t pool[POOL_BLOCKS * BLOCK_WORDS]; /* the last pool_left bytes are fresh */
+static size_t pool_left;
 static bool seeded;
 
 static uint32_t rotate(uint32_t v, unsigned n)
@@ -80,22 +84,46 @@ void random_add_entropy(const void *buf, size_t len)
         seed_locked();
     for (size_t i = 0; i < len; i += sizeof(key))
         mix_locked((const uint8_t *)buf + i, MIN(len - i, sizeof(key)));
+    pool_left = 0; /* made without the new entropy */
+    spin_unlock_irqrestore(&lock, flags);
+}
+
+/* The pool's first words become the next key; they are never given out. */
+static void refill_locked(void)
+{
+    if (!seeded)
+        seed_locked();
+    for (unsigned i = 0; i < POOL_BLOCKS; i++)
+        chacha_block(pool + i * BLOCK_WORDS, key, i);
+    memcpy(key, pool, sizeof(key));
+    memset(pool, 0, sizeof(key));
+    pool_left = sizeof(pool) - sizeof(key);
+}
+
+static void take_from_pool(void *buf, size_t len)
+{
+    irqflags_t flags = spin_lock_irqsave(&lock);
+    uint8_t *from;
+
+    if (pool_left < len)
+        refill_locked();
+    from = (uint8_t *)pool + sizeof(pool) - pool_left;
+    memcpy(buf, from, len);
+    memset(from, 0, len);
+    pool_left -= len;
     spin_unlock_irqrestore(&lock, flags);
 }
 
 void random_bytes(void *buf, size_t len)
 {
     uint32_t block[BLOCK_WORDS], own[KEY_WORDS];
-    irqflags_t flags = spin_lock_irqsave(&lock);
 
-    if (!seeded)
-        seed_locked();
-    chacha_block(block, key, 0);
-    memcpy(key, block, sizeof(key));
-    spin_unlock_irqrestore(&lock, flags);
-
-    memcpy(own, block + KEY_WORDS, sizeof(own));
-    for (uint64_t counter = 1; len; counter++) {
+    if (len <= sizeof(own)) {
+        take_from_pool(buf, len);
+        return;
+    }
+    take_from_pool(own, sizeof(own));
+    for (uint64_t counter = 0; len; counter++) {
         size_t n = MIN(len, sizeof(block));
 
         chacha_block(block, own, counter);

@@ -86,6 +86,13 @@ int walk_create_end(struct walk *w, struct dentry *d, int err, struct inode *ip)
 /* fs/stat.c: the file that dirfd and path name, as AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH say. */
 struct dentry *lookup_at(int dirfd, uaddr_t upath, int flags);
 
+/* fs/file.c: memory for a file is found before anything is done that a failure could not undo;
+ * file_attach then cannot fail. err_ptr(-ENFILE, -ENOMEM). */
+struct file *file_reserve(void);
+void file_unreserve(struct file *f);
+void file_attach(struct file *f, struct dentry *d, const struct file_ops *ops, int flags);
+void file_detach(struct file *f);
+
 /* fs/cwd.c */
 uint32_t current_umask(void);
 struct dentry *current_cwd(void);  /* referenced */

@@ -51,7 +51,7 @@ static uint8_t mode_of(const struct inode *ip, const struct file_ops *ops, int f
     return ops->lseek ? mode | FMODE_PREAD : mode;
 }
 
-struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
+struct file *file_reserve(void)
 {
     struct file *f;
 
@@ -60,6 +60,18 @@ struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
     f = kcache_alloc(cache(), ALLOC_ZERO);
     if (!f)
         return err_ptr(-ENOMEM);
+    atomic_fetch_add_explicit(&nfiles, 1, memory_order_relaxed);
+    return f;
+}
+
+void file_unreserve(struct file *f)
+{
+    kcache_free(cache(), f);
+    atomic_fetch_sub_explicit(&nfiles, 1, memory_order_relaxed);
+}
+
+void file_attach(struct file *f, struct dentry *d, const struct file_ops *ops, int flags)
+{
     atomic_init(&f->refs, 1);
     f->ops = ops;
     f->dentry = dentry_ref(d);
@@ -69,7 +81,26 @@ struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
     mutex_init(&f->pos_lock, MUTEX_FILE_POS);
     if (f->mode & FMODE_WRITE)
         d->sb->writers++;
-    atomic_fetch_add_explicit(&nfiles, 1, memory_order_relaxed);
+}
+
+/* Leaves the file as it was reserved. */
+void file_detach(struct file *f)
+{
+    if (unlikely(f->inode->locks))
+        flock_release_file(f);
+    if (f->ops->release)
+        f->ops->release(f);
+    if (f->mode & FMODE_WRITE)
+        f->dentry->sb->writers--;
+    dentry_put(f->dentry);
+}
+
+struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
+{
+    struct file *f = file_reserve();
+
+    if (!is_err(f))
+        file_attach(f, d, ops, flags);
     return f;
 }
 
@@ -83,15 +114,8 @@ void file_put(struct file *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (unlikely(f->inode->locks))
-        flock_release_file(f);
-    if (f->ops->release)
-        f->ops->release(f);
-    if (f->mode & FMODE_WRITE)
-        f->dentry->sb->writers--;
-    dentry_put(f->dentry);
-    kcache_free(cache(), f);
-    atomic_fetch_sub_explicit(&nfiles, 1, memory_order_relaxed);
+    file_detach(f);
+    file_unreserve(f);
 }
 
 /* ---- For memory mappings ---------------------------------------------------------------------- */

@@ -396,7 +396,7 @@ int inode_sync(struct inode *ip, bool data_only)
     int err = mapping_writeback(&ip->mapping, 0, UINT64_MAX, true), err2;
     bool was_dirty;
 
-    (void)data_only; /* size and blocks always travel with the attributes */
+    (void)data_only; /* size and blocks travel with the attributes */
     spin_lock(&icache_lock);
     was_dirty = ip->dirty;
     if (was_dirty)

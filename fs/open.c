@@ -50,44 +50,51 @@ static const struct file_ops *ops_for(struct inode *ip)
     return S_ISSOCK(ip->mode) ? NULL : ip->fops;
 }
 
-struct file *file_open_dentry(struct dentry *d, int flags)
+/* d in the reserved file f. On failure f is as it was. */
+static int open_dentry(struct file *f, struct dentry *d, int flags)
 {
     const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(d->inode);
-    struct file *f;
     int err;
 
     if (!ops)
-        return err_ptr(-ENXIO);
-    f = file_alloc(d, ops, flags);
-    if (is_err(f) || !ops->open)
-        return f;
-    err = ops->open(d->inode, f);
+        return -ENXIO;
+    file_attach(f, d, ops, flags);
+    err = ops->open ? ops->open(d->inode, f) : 0;
+    if (err) {
+        f->ops = &path_file_ops; /* it was never open: nothing to release */
+        file_detach(f);
+    }
+    return err;
+}
+
+struct file *file_open_dentry(struct dentry *d, int flags)
+{
+    struct file *f = file_reserve();
+    int err = is_err(f) ? ptr_err(f) : open_dentry(f, d, flags);
+
     if (!err)
         return f;
-    f->ops = &path_file_ops; /* it was never open: nothing to release */
-    file_put(f);
+    if (!is_err(f))
+        file_unreserve(f);
     return err_ptr(err);
 }
 
-static struct file *open_existing(struct dentry *d, int flags, bool created)
+static int open_existing(struct file *f, struct dentry *d, int flags, bool created)
 {
-    struct file *f;
     int err = 0;
 
     if ((flags & O_DIRECTORY) && !S_ISDIR(d->inode->mode))
-        return err_ptr(-ENOTDIR);
+        return -ENOTDIR;
     if (!(flags & O_PATH) && !created)
         err = may_open(d->inode, flags);
-    if (err)
-        return err_ptr(err);
-    f = file_open_dentry(d, flags);
-    if (is_err(f) || created || !(flags & O_TRUNC) || !S_ISREG(d->inode->mode))
-        return f;
-    err = inode_set_size(d->inode, 0);
     if (!err)
-        return f;
-    file_put(f);
-    return err_ptr(err);
+        err = open_dentry(f, d, flags);
+    if (err || created || !(flags & O_TRUNC) || !S_ISREG(d->inode->mode))
+        return err;
+    err = inode_set_size(d->inode, 0);
+    if (err)
+        file_detach(f);
+    return err;
 }
 
 /* The locked directory w->dir has no such name: d is negative. */
@@ -127,54 +134,65 @@ static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode,
     return err_ptr(err);
 }
 
-/* One round of open(O_CREAT): 0 with *out NULL means a link was followed, go on. */
-static int create_step(struct walk *w, int flags, uint32_t mode, struct file **out)
+enum { OPENED, GO_ON }; /* GO_ON: a link was followed */
+
+/* One round of open(O_CREAT). */
+static int create_step(struct walk *w, struct file *f, int flags, uint32_t mode)
 {
     bool created = false;
     struct dentry *d;
     int err = walk_to_parent(w);
 
-    *out = NULL;
     if (err)
         return err;
-    if (w->last == LAST_ROOT && w->links) { /* a magic link led straight to the file */
-        *out = open_existing(w->dir, flags, false);
-        return 0;
-    }
+    if (w->last == LAST_ROOT && w->links) /* a magic link led straight to the file */
+        return open_existing(f, w->dir, flags, false);
     if (w->last != LAST_NAME || w->slash)
         return -EISDIR;
     d = lookup_or_create(w, flags, mode, &created);
     if (is_err(d))
         return ptr_err(d);
     d = dentry_top(d);
-    if (S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW))
+    if (S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW)) {
         err = walk_follow_last(w, d);
-    else
-        *out = open_existing(d, flags, created);
+        err = err ? err : GO_ON;
+    } else {
+        err = open_existing(f, d, flags, created);
+    }
     dentry_put(d);
     return err;
 }
 
-static struct file *open_create(int dirfd, const char *path, int flags, uint32_t mode)
+static int open_create(struct file *f, int dirfd, const char *path, int flags, uint32_t mode)
 {
     struct walk w;
-    struct file *f = NULL;
     int err = walk_start(&w, dirfd, path, 0);
 
     if (err)
-        return err_ptr(err);
-    while (!err && !f)
-        err = create_step(&w, flags, mode, &f);
+        return err;
+    do
+        err = create_step(&w, f, flags, mode);
+    while (err == GO_ON);
     walk_end(&w);
-    return err ? err_ptr(err) : f;
+    return err;
+}
+
+static int open_path(struct file *f, int dirfd, const char *path, int flags)
+{
+    struct dentry *d = path_lookup(dirfd, path, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
+    int err;
+
+    if (is_err(d))
+        return ptr_err(d);
+    err = open_existing(f, d, flags, false);
+    dentry_put(d);
+    return err;
 }
 
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
 {
-    unsigned lookup =
-        (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
-    struct dentry *d;
     struct file *f;
+    int err;
 
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -182,14 +200,17 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
         return err_ptr(-EOPNOTSUPP);
     if ((flags & O_CREAT) && (flags & O_DIRECTORY))
         return err_ptr(-EINVAL);
+    f = file_reserve();
+    if (is_err(f))
+        return f;
     if (flags & O_CREAT)
-        return open_create(dirfd, path, flags, mode);
-    d = path_lookup(dirfd, path, lookup);
-    if (is_err(d))
-        return (struct file *)d;
-    f = open_existing(d, flags, false);
-    dentry_put(d);
-    return f;
+        err = open_create(f, dirfd, path, flags, mode);
+    else
+        err = open_path(f, dirfd, path, flags);
+    if (!err)
+        return f;
+    file_unreserve(f);
+    return err_ptr(err);
 }
 
 long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)

@@ -113,6 +113,10 @@ static ssize_t write_source(struct file *f, struct source *src, size_t len, off_
     ssize_t err;
     unsigned tries = 0;
 
+    /* What is appended must not be torn by a page that has to be fetched in the middle. */
+    if (atomic_load_explicit(&f->flags, memory_order_relaxed) & O_APPEND && len && !src->kernel)
+        (void)!fault_in_user(src->iov->base + src->offset,
+                             MIN(src->iov->len - src->offset, 16 * PAGE_SIZE), false);
     do {
         before = src->done;
         inode_lock(f->inode);

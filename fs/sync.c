@@ -8,7 +8,6 @@
  * meanwhile; see fs/mount.c.
  */
 #include "fs/mount.h"
-#include "drivers/block.h"
 #include "lib/log.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
@@ -20,14 +19,10 @@
 static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
 static _Atomic uint32_t flush_now;
 
-/* Metadata and, if wait, the device's cache; data and inodes are written. */
+/* Data and inodes are written. */
 static int sync_metadata(struct superblock *sb, bool wait)
 {
-    int err = sb->ops->sync ? sb->ops->sync(sb, wait) : 0, err2 = 0;
-
-    if (wait && sb->bdev)
-        err2 = block_flush(sb->bdev);
-    return err ? err : err2;
+    return sb->ops->sync ? sb->ops->sync(sb, wait) : 0;
 }
 
 int vfs_sync_sb(struct superblock *sb, bool wait)

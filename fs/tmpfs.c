@@ -225,7 +225,7 @@ static void discard_inode(struct inode *ip)
     inode_put(ip);
 }
 
-/* Updates the count of pages (see [4]). */
+/* Updates the count of pages (see [4]). Inode locked. */
 static void settle(struct inode *ip)
 {
     struct node *n = node_of(ip);
@@ -486,11 +486,18 @@ static int tmpfs_before_write(struct inode *ip, off_t pos, size_t *len)
     return 0;
 }
 
+static void tmpfs_getattr(struct inode *ip)
+{
+    inode_lock(ip);
+    settle(ip);
+    inode_unlock(ip);
+}
+
 static const struct inode_ops file_ops = {
     .truncate = tmpfs_truncate,
     .before_write = tmpfs_before_write,
     .after_write = settle,
-    .getattr = settle,
+    .getattr = tmpfs_getattr,
 };
 
 static const struct inode_ops link_ops = {.readlink = tmpfs_readlink};

@@ -59,7 +59,8 @@ struct fs_stat { /* in blocks of block_size bytes */
  * in a larger object, and read_inode where inode_get is used. */
 struct super_ops {
     void (*unmount)(struct superblock *sb); /* after sync and the last inode; frees fs_private */
-    int (*sync)(struct superblock *sb, bool wait); /* metadata; the caller wrote the data */
+    /* Metadata; the caller wrote the data. wait: until all is in the device, past its cache too. */
+    int (*sync)(struct superblock *sb, bool wait);
     void (*statfs)(struct superblock *sb, struct fs_stat *st);
     int (*remount)(struct superblock *sb, bool read_only);
     /*

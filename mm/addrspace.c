@@ -67,7 +67,7 @@ struct addrspace *addrspace_get(struct addrspace *as)
 static void unmap_all(struct addrspace *as)
 {
     for (unsigned i = 0; i < as->nvmas; i++)
-        unmap_pages(as, as->vmas[i].start, as->vmas[i].end);
+        unmap_pages_dead(as, as->vmas[i].start, as->vmas[i].end);
     vma_remove(as, 0, as->nvmas);
 }
 

@@ -24,18 +24,12 @@
 #define MAX_SHRINKERS 8
 #define RECLAIM_ROUNDS 4
 
-struct bank {
-    paddr_t base;
-    size_t npages;
-    struct page *map;
-};
-
 struct stock {
     struct list pages;
     _Atomic unsigned count;
 } __attribute__((aligned(64)));
 
-static struct bank banks[MAX_BANKS];
+struct ram_bank ram_banks[MAX_BANKS];
 static unsigned nbanks;
 static struct spinlock buddy_lock = SPINLOCK_INIT(RANK_PAGE, "buddy");
 static struct list free_lists[MAX_ORDER + 1];
@@ -45,30 +39,30 @@ static struct stock stocks[MAX_HARTS];
 static shrinker_fn shrinkers[MAX_SHRINKERS];
 static unsigned nshrinkers;
 
-struct page *pa_to_page(paddr_t pa)
+struct page *pa_to_page_slow(paddr_t pa)
 {
     for (unsigned i = 0; i < nbanks; i++) {
-        size_t n = (pa - banks[i].base) >> PAGE_SHIFT;
+        size_t n = (pa - ram_banks[i].base) >> PAGE_SHIFT;
 
-        if (likely(pa >= banks[i].base && n < banks[i].npages))
-            return &banks[i].map[n];
+        if (likely(pa >= ram_banks[i].base && n < ram_banks[i].npages))
+            return &ram_banks[i].map[n];
     }
     return NULL;
 }
 
-paddr_t page_to_pa(const struct page *p)
+paddr_t page_to_pa_slow(const struct page *p)
 {
     for (unsigned i = 0; i < nbanks; i++)
-        if (likely(p >= banks[i].map && p < banks[i].map + banks[i].npages))
-            return banks[i].base + ((paddr_t)(p - banks[i].map) << PAGE_SHIFT);
+        if (likely(p >= ram_banks[i].map && p < ram_banks[i].map + ram_banks[i].npages))
+            return ram_banks[i].base + ((paddr_t)(p - ram_banks[i].map) << PAGE_SHIFT);
     panic("%p is no struct page", (const void *)p);
 }
 
-static struct bank *bank_of(const struct page *p)
+static struct ram_bank *bank_of(const struct page *p)
 {
     for (unsigned i = 0; i < nbanks; i++)
-        if (p >= banks[i].map && p < banks[i].map + banks[i].npages)
-            return &banks[i];
+        if (p >= ram_banks[i].map && p < ram_banks[i].map + ram_banks[i].npages)
+            return &ram_banks[i];
     panic("%p is no struct page", (const void *)p);
 }
 
@@ -88,7 +82,7 @@ static void list_remove(struct page *p)
 }
 
 /* Blocks are aligned by physical address, so that a 2^n block can be a megapage. */
-static struct page *buddy_of(struct bank *b, struct page *p, unsigned order)
+static struct page *buddy_of(struct ram_bank *b, struct page *p, unsigned order)
 {
     uint64_t pfn = (b->base >> PAGE_SHIFT) + (uint64_t)(p - b->map);
     uint64_t other = pfn ^ 1UL << order;
@@ -101,7 +95,7 @@ static struct page *buddy_of(struct bank *b, struct page *p, unsigned order)
 
 static void buddy_insert(struct page *p, unsigned order)
 {
-    struct bank *b = bank_of(p);
+    struct ram_bank *b = bank_of(p);
 
     buddy_free += 1UL << order;
     while (order < MAX_ORDER) {
@@ -219,7 +213,7 @@ void page_add_bank(paddr_t base, size_t len, struct page *map)
         map[i].flags = PG_RESERVED;
         list_init(&map[i].link);
     }
-    banks[nbanks++] = (struct bank){base, n, map};
+    ram_banks[nbanks++] = (struct ram_bank){base, n, map};
 }
 
 void page_free_range(paddr_t from, paddr_t to)

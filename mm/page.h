@@ -49,7 +49,7 @@ struct page {
         uint32_t order; /* PG_BUDDY, PG_KMALLOC */
     };
     void *private_data; /* owner's: file-system blocks of a page cache page, ... */
-};
+} __attribute__((aligned(64))); /* a power of two: page numbers are shifts, not divisions */
 
 enum alloc_flag {
     ALLOC_ZERO = 1,   /* cleared */
@@ -86,8 +86,29 @@ static inline uint32_t page_refs(const struct page *p)
     return atomic_load_explicit(&p->refs, memory_order_acquire);
 }
 
-struct page *pa_to_page(paddr_t pa); /* NULL where there is no RAM */
-paddr_t page_to_pa(const struct page *p);
+struct ram_bank {
+    paddr_t base;
+    size_t npages;
+    struct page *map;
+};
+extern struct ram_bank ram_banks[]; /* immutable after boot; the first holds nearly every page */
+struct page *pa_to_page_slow(paddr_t pa);
+paddr_t page_to_pa_slow(const struct page *p);
+
+static inline struct page *pa_to_page(paddr_t pa) /* NULL where there is no RAM */
+{
+    size_t n = (pa - ram_banks[0].base) >> PAGE_SHIFT;
+
+    return likely(n < ram_banks[0].npages) ? &ram_banks[0].map[n] : pa_to_page_slow(pa);
+}
+
+static inline paddr_t page_to_pa(const struct page *p)
+{
+    size_t n = (size_t)(p - ram_banks[0].map);
+
+    return likely(n < ram_banks[0].npages) ? ram_banks[0].base + ((paddr_t)n << PAGE_SHIFT)
+                                           : page_to_pa_slow(p);
+}
 
 static inline void *pa_to_va(paddr_t pa)
 {

@@ -97,6 +97,12 @@ static void release(struct addrspace *as, pte_t *e, const void *arg)
     page_put(p);
 }
 
+/* For a space that nobody will run again: no fence, and its tables go as a whole afterwards. */
+void unmap_pages_dead(struct addrspace *as, uaddr_t start, uaddr_t end)
+{
+    for_each_pte(as, start, end, release, NULL);
+}
+
 void unmap_pages(struct addrspace *as, uaddr_t start, uaddr_t end)
 {
     size_t n;

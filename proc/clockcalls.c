@@ -44,7 +44,7 @@ static int read_thread_clock(int tid, bool user_only, uint64_t *ns)
 
 static int read_cpu_clock(int clock, uint64_t *ns)
 {
-    int id = ~(clock >> 3);
+    int id = (int)(~((uint32_t)clock >> 3) & 0x1fffffff);
     bool user_only = (clock & 3) == 1;
     struct process *p;
 

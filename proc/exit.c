@@ -14,6 +14,7 @@
 #include "mm/addrspace.h"
 #include "proc/files.h"
 #include "proc/itimer.h"
+#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"
@@ -89,6 +90,7 @@ static bool reparent_children(struct process *p)
     list_for_each_safe(child, next, &p->children, sibling) {
         list_del(&child->sibling);
         child->parent = init_process;
+        child->ppid = init_process->pid;
         child->exit_signal = SIGCHLD;
         list_add_tail(&init_process->children, &child->sibling);
         zombies |= child->zombie;
@@ -128,6 +130,7 @@ static void become_zombie(struct process *p)
     bool wake_init, gone;
 
     spin_lock(&proctree_lock);
+    pgroup_process_exits(p);
     wake_init = reparent_children(p);
     parent = process_get(p->parent);
     gone = reaps_itself(p, parent);

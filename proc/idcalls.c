@@ -22,14 +22,7 @@ long sys_gettid(void)
 
 long sys_getppid(void)
 {
-    struct process *parent;
-    long pid;
-
-    spin_lock(&proctree_lock);
-    parent = current->proc->parent;
-    pid = parent && parent != current->proc ? parent->pid : 0; /* init is its own */
-    spin_unlock(&proctree_lock);
-    return pid;
+    return READ_ONCE(current->proc->ppid);
 }
 
 long sys_set_tid_address(uaddr_t addr)

@@ -252,6 +252,7 @@ void process_link(struct process *p, struct thread *leader, struct process *pare
     p->nthreads = 1;
     spin_lock(&proctree_lock);
     p->parent = parent;
+    p->ppid = parent ? parent->pid : 0;
     if (parent)
         list_add_tail(&parent->children, &p->sibling);
     list_add_tail(&pid_table[p->pid % PID_BUCKETS], &p->hash_link);

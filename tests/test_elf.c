@@ -87,7 +87,7 @@ static int run_argv(char *const argv[])
     err = 0;
     pid = vfork();
     if (pid == 0) {
-        alarm(10); /* a damaged program may run in circles */
+        alarm(2); /* a damaged program may run in circles */
         execve("image", argv, envp);
         err = errno;
         _exit(0);
