@@ -20,9 +20,23 @@ long sys_gettid(void)
     return current->tid;
 }
 
+/*
+ * Without the tree's lock: a parent goes away only after its children were given to another, so a
+ * number read between two equal looks at the pointer is the parent's.
+ */
 long sys_getppid(void)
 {
-    return READ_ONCE(current->proc->ppid);
+    const struct process *p = current->proc;
+    const struct process *parent, *again = READ_ONCE(p->parent);
+    long pid;
+
+    do {
+        parent = again;
+        pid = parent != p ? READ_ONCE(parent->pid) : 0; /* init is its own */
+        atomic_thread_fence(memory_order_acquire);
+        again = READ_ONCE(p->parent);
+    } while (again != parent);
+    return pid;
 }
 
 long sys_set_tid_address(uaddr_t addr)
