@@ -11,6 +11,13 @@
 _start:
     csrw sie, zero
     csrw sscratch, zero
+    /* Only the first hart boots. OpenSBI before 1.3 may send a secondary here instead of to its
+     * start address, if it wakes in the wrong moment: it must not clear the bss again. It stops
+     * itself, and whoever started it sees that and tries again (arch/hart.c). */
+    la t0, boot_claimed
+    li t1, 1
+    amoswap.w t1, t1, (t0)
+    bnez t1, stop_hart
     /* The image is loaded without its bss. */
     la t0, bss_start
     la t1, bss_end
@@ -27,10 +34,23 @@ _start:
 3:  wfi
     j 3b
 
+stop_hart:
+    li a7, 0x48534d        /* HSM, hart_stop (SBI 1.0, section 9.2) */
+    li a6, 1
+    ecall
+    j 3b
+
     .globl secondary_start
 secondary_start:
     csrw sie, zero
     csrw sscratch, zero
+    /* Only the first hart boots. OpenSBI before 1.3 may send a secondary here instead of to its
+     * start address, if it wakes in the wrong moment: it must not clear the bss again. It stops
+     * itself, and whoever started it sees that and tries again (arch/hart.c). */
+    la t0, boot_claimed
+    li t1, 1
+    amoswap.w t1, t1, (t0)
+    bnez t1, stop_hart
     mv tp, a1
     ld sp, T_KSTACK_TOP(tp) /* used only once translation is on */
     la t0, kernel_satp
@@ -45,6 +65,11 @@ secondary_start:
     call secondary_main
 4:  wfi
     j 4b
+
+    .data
+    .balign 4
+boot_claimed:
+    .word 0
 
     .bss
     .balign 16

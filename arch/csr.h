@@ -60,6 +60,7 @@ enum {
 #define SBI_LEGACY_PUTCHAR 0x1
 
 #define SBI_ERR_ALREADY_AVAILABLE (-6L)
+#define SBI_HART_STOPPED 1
 
 #ifndef UACCESS_GUARD
 #define UACCESS_GUARD 0

@@ -12,7 +12,8 @@
 #include "proc/process.h"
 
 #define SPARE_STACK_SIZE 8192
-#define START_TIMEOUT_NS NSEC_PER_SEC
+#define START_TIMEOUT_NS (5 * NSEC_PER_SEC)
+#define START_LOOK_NS 1000000UL
 
 struct hart harts[MAX_HARTS];
 unsigned hart_count;
@@ -76,24 +77,38 @@ void arch_enable_external_irq(void)
     csr_set(sie, SIE_SEIE);
 }
 
-static bool start_hart(struct hart *h)
+static bool is_stopped(const struct hart *h)
 {
-    uint64_t give_up = arch_time_ns() + START_TIMEOUT_NS;
-    struct sbi_ret r = sbi_call(SBI_EXT_HSM, 0, h->hartid, (unsigned long)secondary_start,
-                                (unsigned long)h->idle, 0);
+    struct sbi_ret r = sbi_call(SBI_EXT_HSM, 2, h->hartid, 0, 0, 0);
 
-    if (r.error && r.error != SBI_ERR_ALREADY_AVAILABLE) {
-        pr_warn("hart %u does not start: SBI error %ld\n", h->hartid, r.error);
-        return false;
-    }
+    return !r.error && r.value == SBI_HART_STOPPED;
+}
+
+/* A hart that came up in the wrong place stops itself again (boot.S): start it once more. */
+static void start_hart(struct hart *h)
+{
+    uint64_t give_up = arch_time_ns() + START_TIMEOUT_NS, look = 0;
+    struct sbi_ret r;
+
     while (!atomic_load_explicit(&h->online, memory_order_acquire)) {
-        if (arch_time_ns() > give_up) {
+        uint64_t now = arch_time_ns();
+
+        if (now > give_up) {
             pr_warn("hart %u does not answer\n", h->hartid);
-            return false;
+            return;
         }
+        if (now >= look && is_stopped(h)) {
+            r = sbi_call(SBI_EXT_HSM, 0, h->hartid, (unsigned long)secondary_start,
+                         (unsigned long)h->idle, 0);
+            if (r.error && r.error != SBI_ERR_ALREADY_AVAILABLE) {
+                pr_warn("hart %u does not start: SBI error %ld\n", h->hartid, r.error);
+                return;
+            }
+        }
+        if (now >= look)
+            look = now + START_LOOK_NS;
         arch_cpu_relax();
     }
-    return true;
 }
 
 /* One after the other: firmware before OpenSBI 1.3 publishes a hart's start address late, and harts

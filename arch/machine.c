@@ -71,6 +71,7 @@ struct range {
 #define MAX_RESERVED 32
 static struct range reserved[MAX_RESERVED];
 static unsigned nreserved;
+static unsigned nfirmware; /* the first so many are what the device tree says */
 
 void machine_reserve(paddr_t base, size_t size)
 {
@@ -109,6 +110,7 @@ void machine_discover(unsigned boot_hartid, paddr_t dtb)
     discover_clock();
     harts_discover(boot_hartid);
     reserve_from_device_tree();
+    nfirmware = nreserved;
 }
 
 size_t arch_boot_seed(void *buf, size_t len)
@@ -193,9 +195,9 @@ paddr_t machine_carve(size_t size)
     return carved;
 }
 
-paddr_t machine_skip_reserved(paddr_t pa)
+paddr_t machine_skip_firmware(paddr_t pa)
 {
-    for (unsigned i = 0; i < nreserved; i++)
+    for (unsigned i = 0; i < nfirmware; i++)
         if (pa >= reserved[i].from && pa < reserved[i].to)
             pa = reserved[i].to;
     return pa;

@@ -13,7 +13,7 @@ void hart_init(void); /* each hart, itself */
 void machine_reserve(paddr_t base, size_t size);
 void machine_for_each_bank(void (*fn)(paddr_t base, size_t len));
 void machine_for_each_free_range(void (*fn)(paddr_t from, paddr_t to));
-/* The end of the reserved range that covers pa, or pa itself. */
-paddr_t machine_skip_reserved(paddr_t pa);
+/* The end of the firmware's ranges from pa on, or pa itself. */
+paddr_t machine_skip_firmware(paddr_t pa);
 /* Takes size bytes out of free memory, for good: the memory map itself. */
 paddr_t machine_carve(size_t size);

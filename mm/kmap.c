@@ -33,7 +33,7 @@ static void map_bank(paddr_t base, size_t len)
         return;
     }
     /* At the bank's start lies the firmware: not ours to touch, so not mapped. */
-    base = machine_skip_reserved(base);
+    base = machine_skip_firmware(base);
     if (base < image)
         pagetable_map_kernel(pt, base, base, image - base, PTE_R | PTE_W);
     pagetable_map_kernel(pt, image_end, image_end, end - image_end, PTE_R | PTE_W);

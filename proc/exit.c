@@ -42,6 +42,7 @@ static bool leave_group(struct process *p, struct thread *t)
 
     spin_lock(&p->lock);
     list_del(&t->proc_link);
+    signal_retarget(p, t);
     p->dead_runtime_ns += t->runtime_ns + (arch_time_ns() - t->run_start_ns);
     p->dead_utime_ns += t->utime_ns;
     p->dead_stime_ns += t->stime_ns;

@@ -41,6 +41,11 @@ static bool is_idle(const struct thread *t)
     return t == t->hart->idle;
 }
 
+static bool may_run_on(const struct thread *t, const struct hart *h)
+{
+    return t->affinity & 1u << h->index;
+}
+
 /* ---- Accounting ---- */
 
 static void account(struct thread *t, uint64_t now)
@@ -184,11 +189,16 @@ void sched_add_new(struct thread *t)
 /* In the next thread, on its stack: the thread left behind is off its hart now. */
 static void finish_switch(struct thread *prev)
 {
+    struct runq *rq = this_rq();
     bool dead = prev->state == THREAD_DEAD;
+    /* schedule() queued it nowhere, because its affinity was changed. */
+    bool move = prev->state == THREAD_RUNNABLE && !is_idle(prev) && !may_run_on(prev, rq->hart);
 
-    spin_unlock(&this_rq()->lock);
+    spin_unlock(&rq->lock);
     if (dead)
         thread_put(prev);
+    if (move)
+        queue_here(prev);
 }
 
 void thread_start(struct thread *prev)
@@ -254,7 +264,8 @@ void schedule(void)
     prev->need_resched = false;
     if (prev->state == THREAD_RUNNABLE && !is_idle(prev)) {
         prev->nivcsw++;
-        enqueue(rq, prev);
+        if (may_run_on(prev, rq->hart))
+            enqueue(rq, prev); /* else finish_switch sends it to another hart */
     } else {
         prev->nvcsw++;
     }
@@ -340,7 +351,8 @@ void sched_timer_interrupt(void)
 
 void sched_ipi(void)
 {
-    current->need_resched = this_rq()->nqueued > 0;
+    if (this_rq()->nqueued || !may_run_on(current, this_rq()->hart))
+        current->need_resched = true;
 }
 
 /* ---- Setting up ---- */
@@ -366,19 +378,29 @@ void sched_init_hart(struct hart *h, struct thread *idle)
     runqs[h->index].running = idle;
 }
 
+/* Wherever t is not allowed any more, it leaves: at once if it waits there, else at a trap exit. */
 void sched_set_affinity(struct thread *t, uint32_t mask)
 {
     irqflags_t irq;
     struct runq *rq = lock_rq_of(t, &irq);
+    struct hart *runs_on = rq->running == t ? rq->hart : NULL;
+    bool leave, queued;
 
     t->affinity = mask;
-    spin_unlock_irqrestore(&rq->lock, irq);
-    if (t == current && !(mask & 1u << arch_this_hart()->index)) {
-        atomic_store_explicit(&t->state, THREAD_SLEEPING, memory_order_relaxed);
-        t->wait_mode = WAIT_UNINTERRUPTIBLE;
-        timer_arm(&t->sleep_timer, arch_time_ns());
-        schedule();
+    leave = !may_run_on(t, rq->hart);
+    queued = leave && !list_empty(&t->rq_link);
+    if (queued) {
+        list_del(&t->rq_link);
+        rq->nqueued--;
     }
+    spin_unlock(&rq->lock);
+    if (queued)
+        queue_here(t);
+    else if (leave && runs_on && t != current)
+        arch_send_ipi(runs_on, IPI_RESCHED);
+    arch_irq_restore(irq);
+    if (leave && t == current)
+        schedule();
 }
 
 unsigned sched_runnable_count(void)

@@ -17,6 +17,7 @@
 #include "fs/ext2.h"
 #include "mm/kmalloc.h"
 #include "mm/pagecache.h"
+#include "proc/sched.h"
 #include "tests/host/stub/disk.h"
 #include "tests/host/stub/kernel.h"
 #include "tests/host/stub/os.h"
@@ -656,6 +657,40 @@ static void test_threads(uint32_t seed)
     check_image("threads");
 }
 
+/* An unlinked inode is still on the cache's LRU list from an earlier use when its last reference
+ * goes: the shrinker must leave it to whoever evicts it. */
+static void evict_or_shrink(unsigned self)
+{
+    static const uint8_t data[30000];
+
+    for (unsigned i = 0; i < 60; i++) {
+        struct inode *ip;
+
+        if (self) {
+            step_drop_caches();
+            sched_point();
+            continue;
+        }
+        CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL));
+        ip = sys_lookup(root(), "f");
+        CHECK(sys_write(ip, data, sizeof(data), 0) == sizeof(data));
+        CHECK(!sys_remove(root(), "f", false));
+        host_sync(&sb); /* clean, so that freeing it has to read */
+        step_drop_caches();
+        inode_put(ip);
+    }
+}
+
+static void test_evict_race(void)
+{
+    host_seed(1);
+    make_image("-t ext2 -b 1024", 1024);
+    mount(false);
+    host_run_threads(3, evict_or_shrink);
+    unmount();
+    check_image("eviction");
+}
+
 int main(int argc, char **argv)
 {
     double start = os_seconds();
@@ -674,6 +709,7 @@ int main(int argc, char **argv)
     test_foreign_things();
     test_reserve();
     test_read_ahead();
+    test_evict_race();
     test_storms(rounds);
     for (unsigned i = 0; i < 4 * rounds; i++)
         test_threads(i);
