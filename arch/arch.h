@@ -35,20 +35,20 @@ static inline struct thread *arch_current(void)
 }
 #define current arch_current()
 
-struct hart {                    /* (I) immutable after boot, (o) own hart only, (a) atomic */
-    uintptr_t spare_stack_top;   /* (I) for stack overflow and panics */
-    unsigned index;              /* (I) dense, 0 = the boot hart */
-    unsigned hartid;             /* (I) the machine's number */
-    struct thread *idle;         /* (I) */
-    struct addrspace *as;        /* (o) whose table satp holds; NULL: the kernel's own */
-    struct thread *fp_owner;     /* (o) whose FP registers are loaded */
-    uint64_t satp;               /* (o) what satp holds */
-    unsigned irq_depth;          /* (o) > 0 while an interrupt handler runs */
-    _Atomic bool online;         /* (a) */
-    _Atomic unsigned ipi_work;   /* (a) IPI_* requests */
+struct hart {                     /* (I) immutable after boot, (o) own hart only, (a) atomic */
+    uintptr_t spare_stack_top;    /* (I) for stack overflow and panics */
+    unsigned index;               /* (I) dense, 0 = the boot hart */
+    unsigned hartid;              /* (I) the machine's number */
+    struct thread *idle;          /* (I) */
+    struct addrspace *as;         /* (o) whose table satp holds; NULL: the kernel's own */
+    struct thread *fp_owner;      /* (o) whose FP registers are loaded */
+    uint64_t satp;                /* (o) what satp holds */
+    unsigned irq_depth;           /* (o) > 0 while an interrupt handler runs */
+    _Atomic bool online;          /* (a) */
+    _Atomic unsigned ipi_work;    /* (a) IPI_* requests */
     _Atomic(uintptr_t) halted_fp; /* (a) panic: where this hart's backtrace starts */
-    struct trapframe *irq_frame; /* (o) frame of the innermost trap, for panics */
-    uint64_t lock_mask;          /* (o) DEBUG: ranks of held spinlocks */
+    struct trapframe *irq_frame;  /* (o) frame of the innermost trap, for panics */
+    uint64_t lock_mask;           /* (o) DEBUG: ranks of held spinlocks */
 };
 
 extern struct hart harts[MAX_HARTS]; /* by index */
@@ -61,7 +61,7 @@ static inline struct hart *arch_this_hart(void)
 
 enum { IPI_RESCHED = 1, IPI_HALT = 2, IPI_FENCE_I = 4 };
 void arch_send_ipi(struct hart *h, unsigned work); /* any context */
-void arch_start_harts(void);                       /* boot hart: starts all others, waits for them */
+void arch_start_harts(void); /* boot hart: starts all others, waits for them */
 
 /* ---- Interrupts ------------------------------------------------------------------------------ */
 typedef unsigned long irqflags_t;
@@ -111,7 +111,7 @@ extern void (*arch_external_irq)(void);
 void arch_enable_external_irq(void); /* this hart */
 
 /* ---- Time ------------------------------------------------------------------------------------ */
-extern uint32_t arch_ns_per_tick; /* 10 MHz timebase: 100 */
+extern uint32_t arch_ns_per_tick;         /* 10 MHz timebase: 100 */
 static inline uint64_t arch_time_ns(void) /* monotonic since power-on */
 {
     uint64_t t;
@@ -122,13 +122,13 @@ static inline uint64_t arch_time_ns(void) /* monotonic since power-on */
 void arch_set_timer(uint64_t deadline_ns); /* this hart; NO_DEADLINE (UINT64_MAX) disarms */
 
 /* ---- Address translation (arch/tlb.c: every satp write, sfence.vma and fence.i) -------------- */
-void tlb_load_root(paddr_t root);                 /* satp + local fence, if another root is loaded */
-void tlb_flush_local(void);                       /* after PTEs were removed or restricted */
-void tlb_flush_page_local(uaddr_t va);            /* the same, one page */
-void tlb_flush_harts(unsigned hart_mask);         /* by index; self included if in the mask */
-void icache_flush_local(void);                    /* after code was written, this hart */
-void icache_flush_all(void);                      /* the same on every hart */
-void tlb_enable(paddr_t root);                    /* boot hart: translation on */
+void tlb_load_root(paddr_t root);         /* satp + local fence, if another root is loaded */
+void tlb_flush_local(void);               /* after PTEs were removed or restricted */
+void tlb_flush_page_local(uaddr_t va);    /* the same, one page */
+void tlb_flush_harts(unsigned hart_mask); /* by index; self included if in the mask */
+void icache_flush_local(void);            /* after code was written, this hart */
+void icache_flush_all(void);              /* the same on every hart */
+void tlb_enable(paddr_t root);            /* boot hart: translation on */
 
 /* ---- User memory -----------------------------------------------------------------------------
  * Each checks the range against USER_TOP first, then dereferences the pointer. Page faults are
@@ -173,8 +173,8 @@ struct thread *arch_switch(struct thread *prev, struct thread *next);
 /* Prepares a new kernel thread's context: it starts in entry(arg) with interrupts masked. */
 void arch_thread_init_kernel(struct thread *t, void (*entry)(void *), void *arg);
 /* A fork's child: returns to user mode from a copy of the parent's frame, with a0 = 0. */
-void arch_thread_init_user(struct thread *child, const struct trapframe *tf, uaddr_t sp, bool set_sp,
-                           uaddr_t tls, bool set_tls);
+void arch_thread_init_user(struct thread *child, const struct trapframe *tf, uaddr_t sp,
+                           bool set_sp, uaddr_t tls, bool set_tls);
 /* exec: the next return to user mode starts at pc with sp and zeroed registers. */
 void arch_thread_exec(struct thread *t, uaddr_t pc, uaddr_t sp);
 noreturn_fn void arch_enter_user(void); /* the current thread, as its trap frame says */
@@ -195,7 +195,7 @@ int arch_signal_deliver(struct thread *t, const struct ksigaction *act, const st
 /* rt_sigreturn: restores registers and gives the mask back. 0 or -EFAULT (then the caller kills). */
 int arch_signal_return(struct thread *t, uint64_t *mask);
 /* The page with the sigreturn trampoline and the vDSO's code, mapped R-X into each process. */
-struct page *arch_vdso_page(void);
+paddr_t arch_vdso_pa(void);
 uaddr_t arch_vdso_sigreturn(uaddr_t vdso_base);
 
 /* ---- Machine ---------------------------------------------------------------------------------- */
@@ -217,8 +217,8 @@ void kmain(unsigned boot_hartid, paddr_t dtb);
 noreturn_fn void secondary_main(struct hart *h);
 void syscall_dispatch(struct trapframe *tf);
 void trap_user_fault(struct trapframe *tf, int sig, int code, uaddr_t addr); /* sends the signal */
-bool thread_work_pending(void);              /* before return to user: need_resched or signal */
-void thread_do_work(struct trapframe *tf);   /* reschedule, deliver signals; interrupts on */
+bool thread_work_pending(void);            /* before return to user: need_resched or signal */
+void thread_do_work(struct trapframe *tf); /* reschedule, deliver signals; interrupts on */
 void sched_timer_interrupt(void);
 void sched_ipi(void);
 void thread_start(struct thread *prev); /* first thing a new thread runs: finishes the switch */

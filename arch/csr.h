@@ -6,11 +6,11 @@
 #include "arch/trapframe.h"
 #include "lib/types.h"
 
-#define csr_read(csr)                                                                              \
-    ({                                                                                             \
-        unsigned long v_;                                                                          \
-        __asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory");                                   \
-        v_;                                                                                        \
+#define csr_read(csr)                                            \
+    ({                                                           \
+        unsigned long v_;                                        \
+        __asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory"); \
+        v_;                                                      \
     })
 #define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"rK"(v) : "memory")
 #define csr_set(csr, v) __asm__ volatile("csrs " #csr ", %0" ::"rK"(v) : "memory")

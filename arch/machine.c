@@ -79,8 +79,8 @@ void machine_reserve(paddr_t base, size_t size)
         return;
     if (nreserved == MAX_RESERVED)
         panic("more than %d reserved memory ranges", MAX_RESERVED);
-    reserved[nreserved++] = (struct range){ALIGN_DOWN(base, PAGE_SIZE),
-                                           ALIGN_UP(base + size, PAGE_SIZE)};
+    reserved[nreserved++] =
+        (struct range){ALIGN_DOWN(base, PAGE_SIZE), ALIGN_UP(base + size, PAGE_SIZE)};
 }
 
 static void reserve_from_device_tree(void)

@@ -22,7 +22,6 @@
 #include "arch/arch.h"
 #include "arch/trapframe.h"
 #include "lib/string.h"
-#include "mm/page.h"
 #include "proc/process.h"
 
 struct rt_sigframe {
@@ -137,9 +136,9 @@ int arch_signal_return(struct thread *t, uint64_t *mask)
     return 0;
 }
 
-struct page *arch_vdso_page(void)
+paddr_t arch_vdso_pa(void)
 {
-    return pa_to_page((paddr_t)vdso_start);
+    return (paddr_t)vdso_start;
 }
 
 uaddr_t arch_vdso_sigreturn(uaddr_t vdso_base)

@@ -101,8 +101,8 @@ static void init_user_context(struct thread *t)
     t->user = true;
 }
 
-void arch_thread_init_user(struct thread *child, const struct trapframe *tf, uaddr_t sp, bool set_sp,
-                           uaddr_t tls, bool set_tls)
+void arch_thread_init_user(struct thread *child, const struct trapframe *tf, uaddr_t sp,
+                           bool set_sp, uaddr_t tls, bool set_tls)
 {
     struct trapframe *ctf = arch_user_frame(child);
 

@@ -75,9 +75,7 @@ static void handle_interrupt(struct trapframe *tf)
     h->irq_depth++;
     h->irq_frame = tf;
     switch (tf->cause & ~CAUSE_INTERRUPT) {
-    case IRQ_SOFT:
-        handle_ipi(h);
-        break;
+    case IRQ_SOFT: handle_ipi(h); break;
     case IRQ_TIMER:
         stat_inc(timer_interrupts);
         sched_timer_interrupt();
@@ -86,8 +84,7 @@ static void handle_interrupt(struct trapframe *tf)
         if (arch_external_irq)
             arch_external_irq();
         break;
-    default:
-        panic("interrupt %lu is not ours", tf->cause & ~CAUSE_INTERRUPT);
+    default: panic("interrupt %lu is not ours", tf->cause & ~CAUSE_INTERRUPT);
     }
     h->irq_frame = NULL;
     h->irq_depth--;

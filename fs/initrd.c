@@ -15,8 +15,22 @@
 
 #define HEADER_SIZE 110
 
-enum field { INO, MODE, UID, GID, NLINK, MTIME, FILESIZE, DEVMAJOR, DEVMINOR, RDEVMAJOR, RDEVMINOR,
-             NAMESIZE, CHECK, FIELDS };
+enum field {
+    INO,
+    MODE,
+    UID,
+    GID,
+    NLINK,
+    MTIME,
+    FILESIZE,
+    DEVMAJOR,
+    DEVMINOR,
+    RDEVMAJOR,
+    RDEVMINOR,
+    NAMESIZE,
+    CHECK,
+    FIELDS
+};
 
 struct archive {
     const char *at, *end;
@@ -171,7 +185,7 @@ int initrd_unpack(struct inode *root)
         more = unpack_one(&a, root);
     while (more > 0);
     if (more)
-        pr_err("initrd: entry at byte %zu of %zu: error %d\n", (size_t)(a.at - (char *)pa_to_va(base)),
-               size, more);
+        pr_err("initrd: entry at byte %zu of %zu: error %d\n",
+               (size_t)(a.at - (char *)pa_to_va(base)), size, more);
     return more;
 }

@@ -8,9 +8,9 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name)                                                                            \
-    {                                                                                              \
-        &(name), &(name)                                                                           \
+#define LIST_INIT(name)  \
+    {                    \
+        &(name), &(name) \
     }
 
 static inline void list_init(struct list *l)
@@ -53,12 +53,12 @@ static inline void list_del(struct list *n)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
 #define list_last(head, type, member) list_entry((head)->prev, type, member)
 
-#define list_for_each(pos, head, member)                                                           \
-    for (pos = list_first(head, __typeof__(*pos), member); &pos->member != (head);                 \
+#define list_for_each(pos, head, member)                                           \
+    for (pos = list_first(head, __typeof__(*pos), member); &pos->member != (head); \
          pos = list_first(&pos->member, __typeof__(*pos), member))
 
-#define list_for_each_safe(pos, tmp, head, member)                                                 \
-    for (pos = list_first(head, __typeof__(*pos), member),                                         \
-        tmp = list_first(&pos->member, __typeof__(*pos), member);                                  \
-         &pos->member != (head);                                                                   \
+#define list_for_each_safe(pos, tmp, head, member)                \
+    for (pos = list_first(head, __typeof__(*pos), member),        \
+        tmp = list_first(&pos->member, __typeof__(*pos), member); \
+         &pos->member != (head);                                  \
          pos = tmp, tmp = list_first(&pos->member, __typeof__(*pos), member))

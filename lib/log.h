@@ -38,5 +38,4 @@ noreturn_fn void panic(const char *fmt, ...) printf_like(1, 2);
 #endif
 
 /* For what must hold in every build and costs nothing to check. */
-#define BUG_ON(c)                                                                                  \
-    ((c) ? panic("bug: %s (%s:%d)", #c, __FILE__, __LINE__) : (void)0)
+#define BUG_ON(c) ((c) ? panic("bug: %s (%s:%d)", #c, __FILE__, __LINE__) : (void)0)

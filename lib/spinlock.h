@@ -31,7 +31,7 @@ enum lock_rank {
     RANK_BUFFER,
     RANK_MAPPING, /* a page cache mapping's tree */
     RANK_LRU,
-    RANK_PID, /* process and thread numbers */
+    RANK_PID,    /* process and thread numbers */
     RANK_DRIVER, /* from here on: taken by interrupt handlers, irqsave */
     RANK_WAITQ,
     RANK_RUNQ,
@@ -54,9 +54,9 @@ struct spinlock {
 };
 
 #if DEBUG
-#define SPINLOCK_INIT(r, n)                                                                        \
-    {                                                                                              \
-        .rank = (r), .name = (n)                                                                   \
+#define SPINLOCK_INIT(r, n)      \
+    {                            \
+        .rank = (r), .name = (n) \
     }
 void spin_check_acquire(struct spinlock *l, uintptr_t site);
 void spin_note_acquired(struct spinlock *l, uintptr_t site);
@@ -64,9 +64,9 @@ void spin_note_release(struct spinlock *l);
 bool spin_held(const struct spinlock *l); /* by this hart */
 void spin_assert_none_held(void);         /* before sleeping, on return to user mode */
 #else
-#define SPINLOCK_INIT(r, n)                                                                        \
-    {                                                                                              \
-        .rank = (r)                                                                                \
+#define SPINLOCK_INIT(r, n) \
+    {                       \
+        .rank = (r)         \
     }
 static inline void spin_check_acquire(struct spinlock *l, uintptr_t site)
 {

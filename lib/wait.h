@@ -35,9 +35,9 @@ enum wait_mode {
     WAIT_INTERRUPTIBLE, /* any deliverable signal ends it */
 };
 
-#define WAITQ_INIT(name)                                                                           \
-    {                                                                                              \
-        .lock = SPINLOCK_INIT(RANK_WAITQ, #name), .list = LIST_INIT((name).list)                   \
+#define WAITQ_INIT(name)                                                         \
+    {                                                                            \
+        .lock = SPINLOCK_INIT(RANK_WAITQ, #name), .list = LIST_INIT((name).list) \
     }
 
 #define NO_DEADLINE UINT64_MAX
@@ -64,28 +64,28 @@ static inline bool waitq_idle(struct waitq *wq) /* nobody waits: a cheap test be
 }
 
 /* Waits until cond holds; cond may have side effects only when it is true. 0 or an error as above. */
-#define wait_event_deadline(wq, cond, mode, deadline)                                              \
-    ({                                                                                             \
-        int wait_err_ = 0;                                                                         \
-        if (!(cond)) {                                                                             \
-            struct waiter w_ = {0};                                                                \
-            for (;;) {                                                                             \
-                waiter_prepare(&w_, (wq), (mode));                                                 \
-                if (cond)                                                                          \
-                    break;                                                                         \
-                if (wait_err_)                                                                     \
-                    break;                                                                         \
-                wait_err_ = waiter_sleep(deadline);                                                \
-            }                                                                                      \
-            if (wait_err_ && (cond))                                                               \
-                wait_err_ = 0;                                                                     \
-            waiter_finish(&w_);                                                                    \
-        }                                                                                          \
-        wait_err_;                                                                                 \
+#define wait_event_deadline(wq, cond, mode, deadline) \
+    ({                                                \
+        int wait_err_ = 0;                            \
+        if (!(cond)) {                                \
+            struct waiter w_ = {0};                   \
+            for (;;) {                                \
+                waiter_prepare(&w_, (wq), (mode));    \
+                if (cond)                             \
+                    break;                            \
+                if (wait_err_)                        \
+                    break;                            \
+                wait_err_ = waiter_sleep(deadline);   \
+            }                                         \
+            if (wait_err_ && (cond))                  \
+                wait_err_ = 0;                        \
+            waiter_finish(&w_);                       \
+        }                                             \
+        wait_err_;                                    \
     })
-#define wait_event(wq, cond)                                                                       \
+#define wait_event(wq, cond) \
     ((void)wait_event_deadline(wq, cond, WAIT_UNINTERRUPTIBLE, NO_DEADLINE))
-#define wait_event_interruptible(wq, cond)                                                         \
+#define wait_event_interruptible(wq, cond) \
     wait_event_deadline(wq, cond, WAIT_INTERRUPTIBLE, NO_DEADLINE)
 
 /*
@@ -95,10 +95,10 @@ static inline bool waitq_idle(struct waitq *wq) /* nobody waits: a cheap test be
 enum mutex_rank {
     MUTEX_NONE, /* unchecked */
     MUTEX_MOUNT,
-    MUTEX_RENAME,    /* one per file system, whole-tree moves */
-    MUTEX_FILE_POS,  /* struct file's position */
-    MUTEX_INODE,     /* i_lock: directory contents, size changes, attributes. Parent before child */
-    MUTEX_INODE2,    /* a second inode, after its parent or at a lower address */
+    MUTEX_RENAME,   /* one per file system, whole-tree moves */
+    MUTEX_FILE_POS, /* struct file's position */
+    MUTEX_INODE,    /* i_lock: directory contents, size changes, attributes. Parent before child */
+    MUTEX_INODE2,   /* a second inode, after its parent or at a lower address */
     MUTEX_INODE3,
     MUTEX_INODE4,
     MUTEX_ADDRSPACE, /* page faults take it: never fault on user memory with an inode locked */

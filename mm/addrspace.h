@@ -15,42 +15,43 @@ struct file;
 struct mapping;
 struct page;
 
-enum vma_flag { /* protection uses Linux's PROT_* values in vma->prot */
-    VMA_SHARED = 1,     /* MAP_SHARED */
-    VMA_STACK = 2,      /* grows down on faults below start, to RLIMIT_STACK */
-    VMA_HEAP = 4,       /* brk's */
-    VMA_VDSO = 8,
-    VMA_COPIED = 16,    /* a private file area with pages of its own, which fork must copy */
+enum vma_flag {                 /* protection uses Linux's PROT_* values in vma->prot */
+                VMA_SHARED = 1, /* MAP_SHARED */
+                VMA_STACK = 2,  /* grows down on faults below start, to RLIMIT_STACK */
+                VMA_HEAP = 4,   /* brk's */
+                VMA_VDSO = 8,
+                VMA_COPIED =
+                    16, /* a private file area with pages of its own, which fork must copy */
 };
 
 struct vma {
     uaddr_t start, end; /* page-aligned, end exclusive */
     uint8_t prot;
     uint8_t flags;
-    uint8_t max_prot; /* what mprotect may ask: no PROT_WRITE for a shared read-only file */
+    uint8_t max_prot;        /* what mprotect may ask: no PROT_WRITE for a shared read-only file */
     struct file *file;       /* NULL: anonymous. Holds a reference */
     struct mapping *mapping; /* page cache behind file, or of a shared anonymous object */
     uint64_t pgoff;          /* page index in the mapping at start */
 };
 
-struct addrspace {              /* (l) lock, (I) immutable, (a) atomic */
-    _Atomic uint32_t refs;      /* (a) processes and borrowed uses */
-    struct mutex lock;          /* MUTEX_ADDRSPACE */
-    struct pagetable pt;        /* (l) user half */
-    struct vma *vmas;           /* (l) sorted */
-    unsigned nvmas, vma_cap;    /* (l) */
-    _Atomic uint32_t harts;     /* (a) harts whose satp holds pt, by index */
-    uaddr_t brk_start, brk;     /* (l) */
-    uaddr_t mmap_top;           /* (I) mmap searches downward from here */
-    uaddr_t stack_top;          /* (I) after exec */
-    uaddr_t vdso;               /* (I) after exec */
-    size_t rss;                 /* (l) resident pages */
+struct addrspace {                                  /* (l) lock, (I) immutable, (a) atomic */
+    _Atomic uint32_t refs;                          /* (a) processes and borrowed uses */
+    struct mutex lock;                              /* MUTEX_ADDRSPACE */
+    struct pagetable pt;                            /* (l) user half */
+    struct vma *vmas;                               /* (l) sorted */
+    unsigned nvmas, vma_cap;                        /* (l) */
+    _Atomic uint32_t harts;                         /* (a) harts whose satp holds pt, by index */
+    uaddr_t brk_start, brk;                         /* (l) */
+    uaddr_t mmap_top;                               /* (I) mmap searches downward from here */
+    uaddr_t stack_top;                              /* (I) after exec */
+    uaddr_t vdso;                                   /* (I) after exec */
+    size_t rss;                                     /* (l) resident pages */
     uaddr_t arg_start, arg_end, env_start, env_end; /* (I) after exec */
-    struct file *exe;           /* (I) after exec; reference */
-    struct list all_link;       /* all address spaces; mm/addrspace.c's lock */
+    struct file *exe;                               /* (I) after exec; reference */
+    struct list all_link;                           /* all address spaces; mm/addrspace.c's lock */
 };
 
-void addrspace_init(void); /* boot */
+void addrspace_init(void);                           /* boot */
 struct addrspace *addrspace_create(void) must_check; /* NULL: no memory. refs 1 */
 struct addrspace *addrspace_get(struct addrspace *as);
 void addrspace_put(struct addrspace *as); /* the last frees it; no hart has it in satp by then */
@@ -82,7 +83,8 @@ int addrspace_write(struct addrspace *as, uaddr_t dst, const void *src, size_t l
 /* Reads from a space that need not be current (/proc/<pid>/cmdline). Bytes read. */
 size_t addrspace_read(struct addrspace *as, void *dst, uaddr_t src, size_t len);
 
-struct vma *vma_find(struct addrspace *as, uaddr_t va); /* lock held; the one containing va, or NULL */
+struct vma *vma_find(struct addrspace *as,
+                     uaddr_t va); /* lock held; the one containing va, or NULL */
 /* One fault in as at va (lock held): as handle_page_fault. */
 int fault_locked(struct addrspace *as, uaddr_t va, enum fault_access access);
 void addrspace_check(struct addrspace *as); /* DEBUG: invariants */

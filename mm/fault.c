@@ -29,7 +29,7 @@
 #include "mm/pagecache.h"
 #include "mm/vma.h"
 
-#define FAULT_AROUND 16UL           /* pages, aligned block */
+#define FAULT_AROUND 16UL            /* pages, aligned block */
 #define STACK_GUARD (16 * PAGE_SIZE) /* a growing stack keeps this far from what lies below */
 
 struct fault {

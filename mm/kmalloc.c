@@ -177,7 +177,7 @@ static struct page *take_empty_slab(struct kcache *c)
     irqflags_t irq = spin_lock_irqsave(&c->lock);
     struct page *p, *empty = NULL;
 
-    list_for_each(p, &c->partial, link) {
+    list_for_each (p, &c->partial, link) {
         if (p->inuse)
             continue;
         empty = p;

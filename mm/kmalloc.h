@@ -23,6 +23,6 @@ void kfree(void *p); /* NULL is fine */
 
 /* i-th cache for /proc/slabinfo; false past the end. Counts of objects. */
 bool kcache_stat(unsigned i, const char **name, size_t *size, size_t *live, size_t *total);
-size_t kcache_pages(void); /* pages that hold objects */
+size_t kcache_pages(void);  /* pages that hold objects */
 size_t kcache_shrink(void); /* gives the empty slabs back that caches keep; pages freed */
 void kmalloc_init(void);

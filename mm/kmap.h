@@ -18,11 +18,11 @@
 
 extern struct pagetable kernel_pagetable;
 
-void kmap_init(void);                              /* boot hart: direct map, W^X */
+void kmap_init(void); /* boot hart: direct map, W^X */
 /* Registers of a device: identity-mapped above USER_TOP, in a window below it. Boot only. */
 volatile void *kmap_device(paddr_t base, size_t size);
-void kmap_seal(void);                              /* before the first process: no more devices */
-bool kmap_check_wx(void);                          /* walks: nothing writable and executable */
+void kmap_seal(void);     /* before the first process: no more devices */
+bool kmap_check_wx(void); /* walks: nothing writable and executable */
 
 /* Kernel stacks: top address, or 0 when memory is short. Freed stacks are kept for reuse. */
 uintptr_t kstack_alloc(void);

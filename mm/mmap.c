@@ -270,7 +270,7 @@ static long move_area(struct addrspace *as, const struct vma *old, uaddr_t addr,
     v.end = to + new_len;
     if (v.mapping)
         v.pgoff += (addr - old->start) >> PAGE_SHIFT;
-    v.flags &= (uint8_t)~(VMA_HEAP | VMA_STACK);
+    v.flags &= (uint8_t) ~(VMA_HEAP | VMA_STACK);
     err = move_pages(as, addr, to, MIN(old_len, new_len));
     if (err)
         return err;
@@ -403,8 +403,8 @@ int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
             continue;
         mark_shared_dirty(as, from, to);
         if (flags & MS_SYNC && !err)
-            err = mapping_writeback(v->mapping, first, first + ((to - from) >> PAGE_SHIFT) - 1,
-                                    true);
+            err =
+                mapping_writeback(v->mapping, first, first + ((to - from) >> PAGE_SHIFT) - 1, true);
     }
     mutex_unlock(&as->lock);
     return err;

@@ -15,21 +15,21 @@
 struct mapping;
 struct kcache;
 
-enum page_flag { /* bits of page->flags, changed atomically */
-    PG_BUDDY = 1u << 0,     /* free, head of a block in a buddy list */
-    PG_SLAB = 1u << 1,      /* object allocator; the union's slab part holds */
-    PG_LOCKED = 1u << 2,    /* page cache: I/O or truncation in progress, page_lock() */
-    PG_UPTODATE = 1u << 3,  /* page cache: contents valid */
-    PG_DIRTY = 1u << 4,     /* page cache: newer than the disk */
-    PG_WRITEBACK = 1u << 5, /* page cache: being written */
-    PG_ERROR = 1u << 6,     /* page cache: the last read failed */
-    PG_LRU = 1u << 7,       /* on the reclaim list */
-    PG_ACTIVE = 1u << 8,    /* touched since the reclaimer last looked */
-    PG_TABLE = 1u << 9,     /* a page table */
-    PG_CACHED = 1u << 10,   /* belongs to a mapping */
-    PG_WAITERS = 1u << 11,  /* somebody sleeps for PG_LOCKED or PG_WRITEBACK */
-    PG_RESERVED = 1u << 12, /* kernel image, firmware, memory map: never freed */
-    PG_KMALLOC = 1u << 13,  /* a kmalloc larger than the object caches */
+enum page_flag {                        /* bits of page->flags, changed atomically */
+                 PG_BUDDY = 1u << 0,    /* free, head of a block in a buddy list */
+                 PG_SLAB = 1u << 1,     /* object allocator; the union's slab part holds */
+                 PG_LOCKED = 1u << 2,   /* page cache: I/O or truncation in progress, page_lock() */
+                 PG_UPTODATE = 1u << 3, /* page cache: contents valid */
+                 PG_DIRTY = 1u << 4,    /* page cache: newer than the disk */
+                 PG_WRITEBACK = 1u << 5, /* page cache: being written */
+                 PG_ERROR = 1u << 6,     /* page cache: the last read failed */
+                 PG_LRU = 1u << 7,       /* on the reclaim list */
+                 PG_ACTIVE = 1u << 8,    /* touched since the reclaimer last looked */
+                 PG_TABLE = 1u << 9,     /* a page table */
+                 PG_CACHED = 1u << 10,   /* belongs to a mapping */
+                 PG_WAITERS = 1u << 11,  /* somebody sleeps for PG_LOCKED or PG_WRITEBACK */
+                 PG_RESERVED = 1u << 12, /* kernel image, firmware, memory map: never freed */
+                 PG_KMALLOC = 1u << 13,  /* a kmalloc larger than the object caches */
 };
 
 struct page {
@@ -48,7 +48,7 @@ struct page {
         };
         uint32_t order; /* PG_BUDDY, PG_KMALLOC */
     };
-    void *private_data; /* owner's: file-system blocks of a page cache page, ... */
+    void *private_data;         /* owner's: file-system blocks of a page cache page, ... */
 } __attribute__((aligned(64))); /* a power of two: page numbers are shifts, not divisions */
 
 enum alloc_flag {

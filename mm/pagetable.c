@@ -178,7 +178,8 @@ static pte_t *kernel_walk(struct pagetable *pt, uintptr_t va, unsigned want)
     return &table[pte_index(va, want)];
 }
 
-void pagetable_map_kernel(struct pagetable *pt, uintptr_t va, paddr_t pa, size_t len, uint64_t flags)
+void pagetable_map_kernel(struct pagetable *pt, uintptr_t va, paddr_t pa, size_t len,
+                          uint64_t flags)
 {
     assert(!((va | pa | len) & PAGE_MASK));
     while (len) {

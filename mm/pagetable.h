@@ -65,7 +65,8 @@ pte_t *pte_make_path(struct pagetable *pt, uaddr_t va);
 void pte_set(pte_t *slot, pte_t val); /* one 64-bit store: hardware and other harts may look */
 
 /* Boot: maps kernel ranges with the largest leaves that fit. Panics on overlap or lack of memory. */
-void pagetable_map_kernel(struct pagetable *pt, uintptr_t va, paddr_t pa, size_t len, uint64_t flags);
+void pagetable_map_kernel(struct pagetable *pt, uintptr_t va, paddr_t pa, size_t len,
+                          uint64_t flags);
 /* One 4 KiB kernel mapping in the shared half (stacks, windows): 0 or -ENOMEM; unmap returns pa. */
 int pagetable_map_kernel_page(struct pagetable *pt, uintptr_t va, paddr_t pa, uint64_t flags);
 paddr_t pagetable_unmap_kernel_page(struct pagetable *pt, uintptr_t va);

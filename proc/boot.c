@@ -7,7 +7,6 @@
 
 char boot_cmdline[4096];
 
-
 void boot_args_init(void)
 {
     struct fdt_node n = {0};

@@ -147,8 +147,7 @@ static int read_notes(struct file *file, const Elf64_Ehdr *eh, const Elf64_Phdr 
             img->exec_stack = ph[i].p_flags & PF_X;
         if (ph[i].p_type != PT_INTERP || img->interp[0])
             continue;
-        if (ph[i].p_filesz < 2 || ph[i].p_filesz > sizeof(img->interp) ||
-            (off_t)ph[i].p_offset < 0)
+        if (ph[i].p_filesz < 2 || ph[i].p_filesz > sizeof(img->interp) || (off_t)ph[i].p_offset < 0)
             return -ENOEXEC;
         n = file_read_kernel(file, img->interp, ph[i].p_filesz, (off_t)ph[i].p_offset);
         if (n < 0)

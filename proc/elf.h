@@ -9,10 +9,10 @@ struct file;
 
 struct elf_image {
     uaddr_t entry;
-    uaddr_t base;  /* load bias: what was added to the file's addresses */
-    uaddr_t phdr;  /* where the program headers lie in memory, 0 if in no segment */
+    uaddr_t base; /* load bias: what was added to the file's addresses */
+    uaddr_t phdr; /* where the program headers lie in memory, 0 if in no segment */
     uint16_t phnum;
-    uaddr_t end;   /* first page behind the highest segment */
+    uaddr_t end; /* first page behind the highest segment */
     bool exec_stack;
     char interp[256]; /* "" = none */
 };

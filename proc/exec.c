@@ -32,7 +32,7 @@
 #include "proc/sched.h"
 #include "proc/syscalls.h"
 
-#define ARG_PAGES 64UL            /* 256 KiB of strings */
+#define ARG_PAGES 64UL /* 256 KiB of strings */
 #define ARG_MAX_STRING 131072UL
 #define ARG_MIN_LIMIT 131072UL
 #define PATH_SIZE 4096
@@ -47,8 +47,8 @@
 /* Argument and environment strings, NUL-terminated, one after the other in kernel pages. */
 struct args {
     char *pages[ARG_PAGES];
-    size_t len;    /* bytes used */
-    size_t limit;  /* of strings and pointers together */
+    size_t len;   /* bytes used */
+    size_t limit; /* of strings and pointers together */
     unsigned argc, envc;
     size_t argv_len; /* bytes of the argument strings */
 };
@@ -424,7 +424,7 @@ static int map_stack(struct addrspace *as, bool executable, size_t arg_bytes)
 
 static int map_vdso(struct addrspace *as)
 {
-    long at = addrspace_map_vdso(as, arch_vdso_page());
+    long at = addrspace_map_vdso(as, pa_to_page(arch_vdso_pa()));
 
     if (at < 0)
         return (int)at;
@@ -480,7 +480,7 @@ static int become_only_thread(struct process *p)
         spin_unlock(&p->lock);
         return -EAGAIN;
     }
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (t == current)
             continue;
         signal_kill_thread(t);

@@ -88,7 +88,7 @@ static bool reparent_children(struct process *p)
     bool zombies = false;
 
     assert(spin_held(&proctree_lock));
-    list_for_each_safe(child, next, &p->children, sibling) {
+    list_for_each_safe (child, next, &p->children, sibling) {
         list_del(&child->sibling);
         child->parent = init_process;
         child->ppid = init_process->pid;
@@ -177,8 +177,8 @@ void thread_exit(void)
 
     t->exiting = true;
     if (p == init_process && p->nthreads == 1)
-        panic("init (pid 1) ended with status 0x%x", p->group_exit ? p->group_exit_status
-                                                                   : t->exit_status);
+        panic("init (pid 1) ended with status 0x%x",
+              p->group_exit ? p->group_exit_status : t->exit_status);
     futex_exit_robust(t);
     if (t->clear_tid && !put_user_u32(t->clear_tid, 0))
         futex_wake_addr(t->clear_tid, 1);
@@ -254,8 +254,7 @@ static void reap(struct wait_request *w, struct process *parent, struct process 
 {
     uint64_t utime, stime;
 
-    report(w, child, child->exit_status,
-           WTERMSIG(child->exit_status) ? CLD_KILLED : CLD_EXITED);
+    report(w, child, child->exit_status, WTERMSIG(child->exit_status) ? CLD_KILLED : CLD_EXITED);
     process_cpu_times(child, &utime, &stime);
     utime += child->child_utime_ns;
     stime += child->child_stime_ns;
@@ -283,7 +282,7 @@ static int look_at_children(struct wait_request *w, struct process *parent)
     struct process *child;
     int found = -ECHILD;
 
-    list_for_each(child, &parent->children, sibling) {
+    list_for_each (child, &parent->children, sibling) {
         if (!matches(w, child))
             continue;
         found = 0;

@@ -16,8 +16,8 @@
 #include "proc/syscalls.h"
 
 /* CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SYSVSEM and the like need no check. */
-#define CLONE_UNSUPPORTED                                                                          \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |   \
+#define CLONE_UNSUPPORTED                                                                         \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
      CLONE_NEWNET | CLONE_PIDFD)
 
 struct vfork_wait { /* on the parent's stack; proctree_lock guards the pointer to it */
@@ -100,8 +100,9 @@ static int write_tids(struct thread *t, struct process *p, uint64_t flags, uaddr
     if (flags & CLONE_PARENT_SETTID && put_user_u32(parent_tid, tid))
         return -EFAULT;
     /* Linux ignores a bad child_tid: the child merely does not find its number there. */
-    if (flags & CLONE_CHILD_SETTID && (flags & CLONE_VM ? put_user_u32(child_tid, tid)
-                                                        : addrspace_write(p->as, child_tid, &tid, 4)))
+    if (flags & CLONE_CHILD_SETTID &&
+        (flags & CLONE_VM ? put_user_u32(child_tid, tid)
+                          : addrspace_write(p->as, child_tid, &tid, 4)))
         return 0;
     return 0;
 }

@@ -153,7 +153,7 @@ struct thread *thread_find_get(int tid)
     struct thread *t, *found = NULL;
 
     spin_lock(&proctree_lock);
-    list_for_each(t, &all_threads, all_link) {
+    list_for_each (t, &all_threads, all_link) {
         if (t->tid != tid || !t->refs || t->exiting)
             continue;
         found = thread_get(t);
@@ -282,7 +282,7 @@ struct process *process_find(int pid)
     assert(spin_held(&proctree_lock));
     if (pid <= 0)
         return NULL;
-    list_for_each(p, &pid_table[pid % PID_BUCKETS], hash_link)
+    list_for_each (p, &pid_table[pid % PID_BUCKETS], hash_link)
         if (p->pid == pid)
             return p;
     return NULL;
@@ -334,7 +334,7 @@ void process_cpu_times(struct process *p, uint64_t *utime_ns, uint64_t *stime_ns
     run = p->dead_runtime_ns;
     user = p->dead_utime_ns;
     sys = p->dead_stime_ns;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         run += t->runtime_ns;
         if (t == current)
             run += arch_time_ns() - t->run_start_ns;
@@ -356,7 +356,7 @@ char process_state_char(struct process *p)
     if (p->stopped)
         return 'T';
     spin_lock(&p->lock);
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (t->state == THREAD_RUNNABLE)
             c = 'R';
         else if (c != 'R' && t->wait_mode == WAIT_UNINTERRUPTIBLE)

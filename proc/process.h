@@ -30,59 +30,59 @@ enum thread_state {
 
 struct thread {
     /* Offsets known to the assembly and to arch.h. */
-    uintptr_t kstack_top;        /* (I) */
-    uintptr_t scratch;           /* (o) the trap entry's spare word */
-    struct hart *hart;           /* running on, or last ran on */
-    _Atomic bool need_resched;   /* (a) these two are one load in the trap exit */
-    _Atomic bool sig_pending;    /* (a) a deliverable signal may be there: look */
-    bool nofault;                /* (o) user-copy routines do not serve page faults */
-    struct context context;      /* while not running */
+    uintptr_t kstack_top;      /* (I) */
+    uintptr_t scratch;         /* (o) the trap entry's spare word */
+    struct hart *hart;         /* running on, or last ran on */
+    _Atomic bool need_resched; /* (a) these two are one load in the trap exit */
+    _Atomic bool sig_pending;  /* (a) a deliverable signal may be there: look */
+    bool nofault;              /* (o) user-copy routines do not serve page faults */
+    struct context context;    /* while not running */
 
-    struct process *proc;        /* (I) NULL: kernel thread */
-    struct addrspace *as;        /* (o) = proc->as; NULL: the kernel's own table */
-    int tid;                     /* (I) */
-    char name[16];               /* (o) as prctl(PR_SET_NAME); readers may see a torn name */
-    _Atomic uint32_t refs;       /* (a) */
+    struct process *proc;  /* (I) NULL: kernel thread */
+    struct addrspace *as;  /* (o) = proc->as; NULL: the kernel's own table */
+    int tid;               /* (I) */
+    char name[16];         /* (o) as prctl(PR_SET_NAME); readers may see a torn name */
+    _Atomic uint32_t refs; /* (a) */
 
-    _Atomic uint8_t state;       /* (r) enum thread_state */
-    _Atomic uint8_t wait_mode;   /* (r) enum wait_mode */
-    bool on_cpu;                 /* (r) */
-    bool user;                   /* (I) runs in user mode: has an FP state */
-    struct runq *_Atomic rq;     /* (r) whose queue or lock rules it */
-    struct list rq_link;         /* (r) */
-    uint32_t affinity;           /* (r) harts allowed, by index */
-    uint64_t run_start_ns;       /* (r) */
-    _Atomic uint64_t runtime_ns; /* (r) exact; read by all */
+    _Atomic uint8_t state;               /* (r) enum thread_state */
+    _Atomic uint8_t wait_mode;           /* (r) enum wait_mode */
+    bool on_cpu;                         /* (r) */
+    bool user;                           /* (I) runs in user mode: has an FP state */
+    struct runq *_Atomic rq;             /* (r) whose queue or lock rules it */
+    struct list rq_link;                 /* (r) */
+    uint32_t affinity;                   /* (r) harts allowed, by index */
+    uint64_t run_start_ns;               /* (r) */
+    _Atomic uint64_t runtime_ns;         /* (r) exact; read by all */
     _Atomic uint64_t utime_ns, stime_ns; /* (o) sampled by the tick: how runtime_ns divides */
-    uint64_t nvcsw, nivcsw;      /* (o) */
-    uint64_t minflt, majflt;     /* (o) */
+    uint64_t nvcsw, nivcsw;              /* (o) */
+    uint64_t minflt, majflt;             /* (o) */
 
-    struct fpstate fp;           /* (o) valid when not loaded */
-    struct hart *fp_hart;        /* (o) whose registers hold it, with hart->fp_owner == this */
+    struct fpstate fp;    /* (o) valid when not loaded */
+    struct hart *fp_hart; /* (o) whose registers hold it, with hart->fp_owner == this */
 
-    struct list proc_link;       /* (p) in process->threads */
-    struct sigpending pending;   /* (s) directed at this thread */
-    uint64_t sig_mask;           /* (o) written under (s) */
-    uint64_t saved_mask;         /* (o) of sigsuspend, ppoll: restored after the handler */
-    bool restore_mask;           /* (o) */
-    uaddr_t altstack_sp;         /* (o) */
+    struct list proc_link;     /* (p) in process->threads */
+    struct sigpending pending; /* (s) directed at this thread */
+    uint64_t sig_mask;         /* (o) written under (s) */
+    uint64_t saved_mask;       /* (o) of sigsuspend, ppoll: restored after the handler */
+    bool restore_mask;         /* (o) */
+    uaddr_t altstack_sp;       /* (o) */
     size_t altstack_size;
     int altstack_flags;
-    bool restart_ok;             /* (o) the frame is a system call's that may restart */
-    uint64_t wait_set;           /* (o) written under (s): what sigtimedwait waits for */
+    bool restart_ok;              /* (o) the frame is a system call's that may restart */
+    uint64_t wait_set;            /* (o) written under (s): what sigtimedwait waits for */
     uint64_t restart_deadline_ns; /* (o) of the sleep that restarts, 0 = none */
 
-    uaddr_t clear_tid;           /* (o) CLONE_CHILD_CLEARTID */
-    uaddr_t robust_list;         /* (o) */
-    struct timer sleep_timer;    /* of waiter_sleep */
-    struct vfork_wait *vfork;    /* (t) the parent sleeps until we exec or exit */
-    bool exiting;                /* (o) */
-    int exit_status;             /* (o) */
-    uint32_t fail_nth;           /* (o) fault injection: 0 = off */
-    uint64_t mutex_mask;         /* (o) DEBUG: ranks of held mutexes */
+    uaddr_t clear_tid;        /* (o) CLONE_CHILD_CLEARTID */
+    uaddr_t robust_list;      /* (o) */
+    struct timer sleep_timer; /* of waiter_sleep */
+    struct vfork_wait *vfork; /* (t) the parent sleeps until we exec or exit */
+    bool exiting;             /* (o) */
+    int exit_status;          /* (o) */
+    uint32_t fail_nth;        /* (o) fault injection: 0 = off */
+    uint64_t mutex_mask;      /* (o) DEBUG: ranks of held mutexes */
     void *kthread_arg;
     void (*kthread_fn)(void *);
-    struct list all_link;        /* (t) every thread, for debuggers and panics */
+    struct list all_link; /* (t) every thread, for debuggers and panics */
 };
 
 _Static_assert(offsetof(struct thread, kstack_top) == T_KSTACK_TOP, "known to trampoline.S");
@@ -93,39 +93,39 @@ _Static_assert(offsetof(struct thread, sig_pending) == T_WORK + 1, "known to tra
 _Static_assert(offsetof(struct thread, context) == T_CONTEXT, "known to switch.S");
 
 struct process {
-    int pid;                     /* (I) */
-    _Atomic uint32_t refs;       /* (a) */
-    struct spinlock lock;        /* RANK_PROCESS: guards (p) */
-    struct addrspace *as;        /* (p) changed only by exec and exit of the process itself */
-    struct files *files;         /* (p) changed only by the process itself; NULL once it exits */
+    int pid;               /* (I) */
+    _Atomic uint32_t refs; /* (a) */
+    struct spinlock lock;  /* RANK_PROCESS: guards (p) */
+    struct addrspace *as;  /* (p) changed only by exec and exit of the process itself */
+    struct files *files;   /* (p) changed only by the process itself; NULL once it exits */
 
-    struct process *parent;      /* (t) */
-    int ppid;                    /* (t) its number, to be read without the lock */
-    struct list children;        /* (t) */
-    struct list sibling;         /* (t) */
-    struct list hash_link;       /* (t) pid table */
-    int pgid, sid;               /* (t) */
-    struct tty *ctty;            /* (t) */
-    bool zombie;                 /* (t) all threads gone, status to be reaped */
-    bool execed;                 /* (t) */
+    struct process *parent;        /* (t) */
+    int ppid;                      /* (t) its number, to be read without the lock */
+    struct list children;          /* (t) */
+    struct list sibling;           /* (t) */
+    struct list hash_link;         /* (t) pid table */
+    int pgid, sid;                 /* (t) */
+    struct tty *ctty;              /* (t) */
+    bool zombie;                   /* (t) all threads gone, status to be reaped */
+    bool execed;                   /* (t) */
     bool stop_reported, continued; /* (t) for wait4 */
-    int exit_status;             /* (t) wait4's encoding */
-    int stop_signal;             /* (t) */
-    int exit_signal;             /* (I) what the parent gets */
-    struct waitq child_wait;     /* wait4 sleeps here */
+    int exit_status;               /* (t) wait4's encoding */
+    int stop_signal;               /* (t) */
+    int exit_signal;               /* (I) what the parent gets */
+    struct waitq child_wait;       /* wait4 sleeps here */
 
-    struct list threads;         /* (p) */
-    unsigned nthreads;           /* (p) */
-    bool group_exit;             /* (p) every thread must go */
-    int group_exit_status;       /* (p) */
-    bool stopped;                /* (s) job control: threads wait in the trap exit */
-    bool stop_dequeued;          /* (s) a stop signal was taken; SIGCONT calls it off */
-    bool cont_notify;            /* (s) the parent is to hear that it goes on */
+    struct list threads;   /* (p) */
+    unsigned nthreads;     /* (p) */
+    bool group_exit;       /* (p) every thread must go */
+    int group_exit_status; /* (p) */
+    bool stopped;          /* (s) job control: threads wait in the trap exit */
+    bool stop_dequeued;    /* (s) a stop signal was taken; SIGCONT calls it off */
+    bool cont_notify;      /* (s) the parent is to hear that it goes on */
     struct waitq stop_wait;
 
-    struct spinlock siglock;     /* RANK_SIGNAL: guards (s) */
+    struct spinlock siglock;              /* RANK_SIGNAL: guards (s) */
     struct ksigaction actions[SIG_COUNT]; /* (s) index signo - 1 */
-    struct sigpending pending;   /* (s) directed at the process */
+    struct sigpending pending;            /* (s) directed at the process */
 
     uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid; /* (o) changed by its own calls */
     uint32_t ngroups;
@@ -133,15 +133,15 @@ struct process {
     struct rlimit limits[RLIM_NLIMITS]; /* (p) */
     int nice;
 
-    uint64_t start_ns;           /* (I) */
+    uint64_t start_ns;                                      /* (I) */
     uint64_t dead_runtime_ns, dead_utime_ns, dead_stime_ns; /* (p) of exited threads */
-    uint64_t child_utime_ns, child_stime_ns;         /* (t) of reaped children */
-    uint64_t nvcsw, nivcsw, minflt, majflt;          /* (p) of exited threads */
+    uint64_t child_utime_ns, child_stime_ns;                /* (t) of reaped children */
+    uint64_t nvcsw, nivcsw, minflt, majflt;                 /* (p) of exited threads */
     uint64_t child_maxrss, maxrss;
-    struct timer real_timer;     /* ITIMER_REAL */
+    struct timer real_timer;                     /* ITIMER_REAL */
     uint64_t real_interval_ns, real_deadline_ns; /* (s) */
-    uint64_t cpu_timers[2][2];   /* (s) ITIMER_VIRTUAL, ITIMER_PROF: CPU time due at, interval (ns) */
-    struct timer cpu_timer;      /* looks at cpu_timers when they can be due at the earliest */
+    uint64_t cpu_timers[2][2]; /* (s) ITIMER_VIRTUAL, ITIMER_PROF: CPU time due at, interval (ns) */
+    struct timer cpu_timer;    /* looks at cpu_timers when they can be due at the earliest */
     struct process *itimer_next; /* list of processes with due timers, see proc/sigdefer.c */
     _Atomic uint32_t itimer_due; /* (a) on that list */
 };
@@ -151,13 +151,13 @@ static inline struct process *current_process(void)
     return current->proc;
 }
 
-extern struct spinlock proctree_lock;   /* RANK_PROCTREE */
+extern struct spinlock proctree_lock; /* RANK_PROCTREE */
 extern struct process *init_process;
-extern struct list all_threads;         /* (t) */
+extern struct list all_threads; /* (t) */
 
 struct process *process_get(struct process *p);
 void process_put(struct process *p);
-struct process *process_find(int pid);  /* proctree_lock held; no reference taken */
+struct process *process_find(int pid);     /* proctree_lock held; no reference taken */
 struct process *process_find_get(int pid); /* takes the lock and a reference; NULL */
 /* The live process with the smallest pid above `after`, referenced; NULL at the end (/proc). */
 struct process *process_next_get(int after);
@@ -169,7 +169,7 @@ struct addrspace *process_addrspace_get(struct process *p); /* referenced, NULL 
 
 /* The tick hit t, which ran for ns (from the timer interrupt; proc/process.c). */
 void thread_tick(struct thread *t, uint64_t ns);
-struct thread *thread_find_get(int tid); /* any live thread, referenced; NULL */
+struct thread *thread_find_get(int tid);        /* any live thread, referenced; NULL */
 struct thread *thread_create(const char *name); /* not linked, not started; NULL: no memory */
 struct process *process_create(void);           /* no threads yet, not linked; NULL: no memory */
 void process_link(struct process *p, struct thread *leader, struct process *parent); /* visible */
@@ -189,7 +189,8 @@ void futex_wake_addr(uaddr_t addr, int n);
 void vmprint_first_exec(struct process *p);
 
 /* fork.c, exec.c, exit.c */
-int process_exec(const char *path, char *const argv[], char *const envp[]); /* kernel strings: init */
+int process_exec(const char *path, char *const argv[],
+                 char *const envp[]); /* kernel strings: init */
 noreturn_fn void thread_exit(void);
 noreturn_fn void process_exit_group(int wait_status); /* current process */
 void process_cpu_times(struct process *p, uint64_t *utime_ns, uint64_t *stime_ns);

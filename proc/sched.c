@@ -84,7 +84,7 @@ static struct thread *dequeue_for(struct runq *rq, unsigned hart)
 {
     struct thread *t;
 
-    list_for_each(t, &rq->queue, rq_link) {
+    list_for_each (t, &rq->queue, rq_link) {
         if (!(t->affinity & 1u << hart))
             continue;
         list_del(&t->rq_link);

@@ -22,41 +22,41 @@ struct syscall {
     unsigned nargs;
 };
 
-#define SYSCALL0(name)                                                                             \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        (void)a;                                                                                   \
-        return sys_##name();                                                                       \
+#define SYSCALL0(name)                        \
+    static long run_##name(const uint64_t *a) \
+    {                                         \
+        (void)a;                              \
+        return sys_##name();                  \
     }
-#define SYSCALL1(name, t1, a1)                                                                     \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        return sys_##name((t1)a[0]);                                                               \
+#define SYSCALL1(name, t1, a1)                \
+    static long run_##name(const uint64_t *a) \
+    {                                         \
+        return sys_##name((t1)a[0]);          \
     }
-#define SYSCALL2(name, t1, a1, t2, a2)                                                             \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        return sys_##name((t1)a[0], (t2)a[1]);                                                     \
+#define SYSCALL2(name, t1, a1, t2, a2)         \
+    static long run_##name(const uint64_t *a)  \
+    {                                          \
+        return sys_##name((t1)a[0], (t2)a[1]); \
     }
-#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                                                     \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2]);                                           \
+#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)           \
+    static long run_##name(const uint64_t *a)            \
+    {                                                    \
+        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2]); \
     }
-#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                                             \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3]);                                 \
+#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)             \
+    static long run_##name(const uint64_t *a)                      \
+    {                                                              \
+        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3]); \
     }
-#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3], (t5)a[4]);                       \
+#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)               \
+    static long run_##name(const uint64_t *a)                                \
+    {                                                                        \
+        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3], (t5)a[4]); \
     }
-#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
-    static long run_##name(const uint64_t *a)                                                      \
-    {                                                                                              \
-        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3], (t5)a[4], (t6)a[5]);             \
+#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                 \
+    static long run_##name(const uint64_t *a)                                          \
+    {                                                                                  \
+        return sys_##name((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3], (t5)a[4], (t6)a[5]); \
     }
 #include "proc/syscalls.def"
 #undef SYSCALL0

@@ -79,7 +79,7 @@ void waitq_wake_all(struct waitq *wq)
     if (waitq_idle(wq))
         return;
     irq = spin_lock_irqsave(&wq->lock);
-    list_for_each(w, &wq->list, link)
+    list_for_each (w, &wq->list, link)
         sched_wake(w->thread);
     spin_unlock_irqrestore(&wq->lock, irq);
 }
@@ -93,7 +93,7 @@ void waitq_wake_one(struct waitq *wq)
     if (waitq_idle(wq))
         return;
     irq = spin_lock_irqsave(&wq->lock);
-    list_for_each(w, &wq->list, link)
+    list_for_each (w, &wq->list, link)
         if (sched_wake(w->thread))
             break;
     spin_unlock_irqrestore(&wq->lock, irq);

@@ -659,26 +659,31 @@ static void test_threads(uint32_t seed)
 
 /* An unlinked inode is still on the cache's LRU list from an earlier use when its last reference
  * goes: the shrinker must leave it to whoever evicts it. */
+static bool evicting, done_evicting;
+
 static void evict_or_shrink(unsigned self)
 {
     static const uint8_t data[30000];
 
-    for (unsigned i = 0; i < 60; i++) {
+    while (self && !done_evicting) {
+        if (evicting)
+            inode_cache_shrink(100);
+        sched_point();
+    }
+    for (unsigned i = 0; !self && i < 40; i++) {
         struct inode *ip;
 
-        if (self) {
-            step_drop_caches();
-            sched_point();
-            continue;
-        }
         CHECK(!sys_make(root(), "f", S_IFREG | 0644, NULL));
         ip = sys_lookup(root(), "f");
         CHECK(sys_write(ip, data, sizeof(data), 0) == sizeof(data));
         CHECK(!sys_remove(root(), "f", false));
         host_sync(&sb); /* clean, so that freeing it has to read */
-        step_drop_caches();
+        buffer_cache_shrink(1000);
+        evicting = true;
         inode_put(ip);
+        evicting = false;
     }
+    done_evicting = true;
 }
 
 static void test_evict_race(void)
