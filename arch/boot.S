@@ -44,13 +44,6 @@ stop_hart:
 secondary_start:
     csrw sie, zero
     csrw sscratch, zero
-    /* Only the first hart boots. OpenSBI before 1.3 may send a secondary here instead of to its
-     * start address, if it wakes in the wrong moment: it must not clear the bss again. It stops
-     * itself, and whoever started it sees that and tries again (arch/hart.c). */
-    la t0, boot_claimed
-    li t1, 1
-    amoswap.w t1, t1, (t0)
-    bnez t1, stop_hart
     mv tp, a1
     ld sp, T_KSTACK_TOP(tp) /* used only once translation is on */
     la t0, kernel_satp

@@ -318,7 +318,7 @@ static unsigned pipe_poll(struct file *f, struct poll_table *pt)
     return events;
 }
 
-int pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+static int pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
     struct pipe *p = f->private_data;
 

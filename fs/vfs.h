@@ -368,7 +368,6 @@ static inline unsigned dev_minor(uint32_t dev)
     return (dev & 0xff) | (dev >> 12 & 0xfff00);
 }
 
-int pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg);
 long pipe_fcntl(struct file *f, int cmd, uint64_t arg);        /* F_GETPIPE_SZ, F_SETPIPE_SZ */
 void flock_release_file(struct file *f);                       /* the last close */
 void flock_release_posix(struct file *f, struct files *owner); /* any close */

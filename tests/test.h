@@ -125,6 +125,10 @@ void gate_open(struct gate *g);
 void gate_wait(struct gate *g);
 void gate_close(struct gate *g);
 void set_handler(int sig, void (*fn)(int, siginfo_t *, void *), int flags);
+sigset_t one_signal(int sig);
+void block_signal(int sig);
+void unblock_signal(int sig);
+void tick_every(long usec); /* SIGALRM, again and again; 0: no more */
 
 /*
  * Gives every register a value of its own, makes the call (nr -1: spins a0 times, calling nothing)

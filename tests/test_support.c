@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -272,6 +273,36 @@ void set_handler(int sig, void (*fn)(int, siginfo_t *, void *), int flags)
     CHECK_OK(sigaction(sig, &sa, NULL));
 }
 
+sigset_t one_signal(int sig)
+{
+    sigset_t s;
+
+    sigemptyset(&s);
+    sigaddset(&s, sig);
+    return s;
+}
+
+void block_signal(int sig)
+{
+    sigset_t s = one_signal(sig);
+
+    CHECK_OK(sigprocmask(SIG_BLOCK, &s, NULL));
+}
+
+void unblock_signal(int sig)
+{
+    sigset_t s = one_signal(sig);
+
+    CHECK_OK(sigprocmask(SIG_UNBLOCK, &s, NULL));
+}
+
+void tick_every(long usec)
+{
+    struct itimerval it = {{0, usec}, {0, usec}};
+
+    CHECK_OK(setitimer(ITIMER_REAL, &it, NULL));
+}
+
 /* ---- Memory ---- */
 
 static char *map_anonymous(size_t n, int flags)
@@ -461,158 +492,3 @@ long status_field(pid_t pid, const char *name)
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     return proc_field(path, name);
 }
-
-/* ---- Allocations that fail ---- */
-
-enum { NTH_MISSED = 0, NTH_HIT = 10, NTH_MAX = 20000 };
-static struct {
-    int fd;
-    int n;
-    long left;
-} nth = {-1, 0, -1};
-
-void fail_nth_start(void)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%d", nth.n);
-
-    nth.left = nth.n;
-    if (pwrite(nth.fd, text, (size_t)len, 0) != len)
-        FAIL("fail-nth: %s", strerror(errno));
-}
-
-/* Zero: it was hit. Reading may be what is hit: then the call itself was not. */
-void fail_nth_stop(void)
-{
-    int saved = errno;
-    char text[16] = "";
-
-    if (nth.left == nth.n) {
-        ssize_t n = pread(nth.fd, text, sizeof(text) - 1, 0);
-
-        nth.left = n > 0 ? strtol(text, NULL, 0) : 1;
-        (void)!pwrite(nth.fd, "0", 1, 0);
-        nth.left = nth.left ? -1 : 0;
-    }
-    errno = saved;
-}
-
-NORETURN static void nth_child(long (*fn)(void *), void *arg, int n, int also, const char *what)
-{
-    char deep[16384];
-    long ret;
-    int err;
-
-    memset(deep, 1, sizeof(deep)); /* the stack that fn needs is there, and not shared */
-    __asm__ volatile("" : : "r"(deep) : "memory");
-    nth.fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-    if (nth.fd < 0)
-        SKIP("no /proc/self/fail-nth");
-    nth.n = n;
-    errno = 0;
-    ret = fn(arg);
-    err = errno;
-    fail_nth_stop();
-    if (ret == -1 && err != ENOMEM && err != also)
-        FAIL("%s, allocation %d failing: %s", what, n, strerrorname_np(err) ?: "unknown error");
-    if (ret == -1 && nth.left != 0)
-        FAIL("%s: %s although no allocation failed", what, strerrorname_np(err) ?: "?");
-    _exit(nth.left == 0 ? NTH_HIT : NTH_MISSED);
-}
-
-void fail_nth_loop(long (*fn)(void *), void *arg, int also, const char *what)
-{
-    for (int n = 1; n < NTH_MAX; n++) {
-        pid_t pid = fork_child();
-
-        if (pid == 0)
-            nth_child(fn, arg, n, also, what);
-        int status = reap(pid);
-
-        if (WIFEXITED(status) && WEXITSTATUS(status) == NTH_MISSED) {
-            note("%s: %d allocations", what, n - 1);
-            return;
-        }
-        if (WIFEXITED(status) && WEXITSTATUS(status) != NTH_HIT)
-            _exit(WEXITSTATUS(status));
-        /* Out of memory while the process touches its own: it may be ended, but not by surprise. */
-        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGBUS)
-            FAIL("%s, allocation %d failing: killed by SIG%s", what, n,
-                 sigabbrev_np(WTERMSIG(status)));
-    }
-    FAIL("%s: still hitting allocation %d", what, NTH_MAX);
-}
-
-/* ---- Registers ---- */
-
-#if defined(__riscv)
-/*
- * Frame: 0 nr, 8 a1, 16 a2, 24 gp, 32 tp, 40 ra, 48.. s0-s11, 144.. fs0-fs11, 240 fcsr, 248 a0 kept.
- * f registers get 0x5f00000000000000 + number + a2, so that two processes differ.
- */
-__asm__(
-    ".pushsection .text\n"
-    ".globl regs_probe\n"
-    ".type regs_probe, @function\n"
-    "regs_probe:\n"
-    "    addi sp, sp, -256\n"
-    "    sd a0, 0(sp)\n    sd a2, 8(sp)\n    sd a3, 16(sp)\n    sd gp, 24(sp)\n"
-    "    sd tp, 32(sp)\n    sd ra, 40(sp)\n"
-    "    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11\n"
-    "    sd s\\n, 48+8*\\n(sp)\n    fsd fs\\n, 144+8*\\n(sp)\n"
-    "    .endr\n"
-    "    frcsr t0\n    sd t0, 240(sp)\n"
-    "    mv a7, a0\n    mv a0, a1\n    mv a1, a2\n    mv a2, a3\n"
-    "    li t0, 0x5f00000000000000\n    add t0, t0, a2\n"
-    "    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,"
-    "16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
-    "    addi t1, t0, \\n\n    fmv.d.x f\\n, t1\n"
-    "    .endr\n"
-    "    li t0, 0x65\n    fscsr t0\n" /* rounding up, two flags raised */
-    "    .irp n, 1,5,6,7,8,9,13,14,15,16,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
-    "    li x\\n, 0x51000000+\\n\n"
-    "    .endr\n"
-    "    bltz a7, 1f\n"
-    "    ecall\n"
-    "    j 2f\n"
-    "1:  addi a0, a0, -1\n"
-    "    bnez a0, 1b\n"
-    "2:\n"
-    "    .irp n, 1,5,6,7,8,9,13,14,15,16,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
-    "    li a0, 0x51000000+\\n\n    beq a0, x\\n, 3f\n    li a0, \\n\n    j 9f\n"
-    "3:\n"
-    "    .endr\n"
-    "    ld a0, 0(sp)\n    beq a0, a7, 3f\n    li a0, 17\n    j 9f\n"
-    "3:  ld a0, 8(sp)\n    beq a0, a1, 3f\n    li a0, 11\n    j 9f\n"
-    "3:  ld a0, 16(sp)\n    beq a0, a2, 3f\n    li a0, 12\n    j 9f\n"
-    "3:  ld a0, 24(sp)\n    beq a0, gp, 3f\n    li a0, 3\n    j 9f\n"
-    "3:  ld a0, 32(sp)\n    beq a0, tp, 3f\n    li a0, 4\n    j 9f\n"
-    "3:  li t0, 0x5f00000000000000\n    add t0, t0, a2\n"
-    "    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,"
-    "16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
-    "    addi t1, t0, \\n\n    fmv.x.d t2, f\\n\n    beq t1, t2, 3f\n    li a0, 32+\\n\n    j 9f\n"
-    "3:\n"
-    "    .endr\n"
-    "    frcsr t0\n    li t1, 0x65\n    beq t0, t1, 3f\n    li a0, 64\n    j 9f\n"
-    "3:  li a0, 0\n"
-    "9:  ld t0, 240(sp)\n    fscsr t0\n"
-    "    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11\n"
-    "    ld s\\n, 48+8*\\n(sp)\n    fld fs\\n, 144+8*\\n(sp)\n"
-    "    .endr\n"
-    "    ld gp, 24(sp)\n    ld tp, 32(sp)\n    ld ra, 40(sp)\n"
-    "    addi sp, sp, 256\n"
-    "    ret\n"
-    ".size regs_probe, .-regs_probe\n"
-    ".popsection\n");
-#else
-int regs_probe(long nr, long a0, long a1, long a2)
-{
-    if (nr >= 0) {
-        syscall(nr, a0, a1, a2);
-        return 0;
-    }
-    for (volatile long i = a0; i > 0; i--)
-        ;
-    return 0;
-}
-#endif
