@@ -252,6 +252,7 @@ void inode_put(struct inode *ip)
         return;
     }
     ip->evicting = true;
+    list_del(&ip->lru_link); /* it may be there from an earlier rest: one eviction only */
     spin_unlock(&icache_lock);
     evict(ip);
 }

@@ -114,6 +114,10 @@ static int share_writable(struct fault *f, struct page *p)
     int err = 0;
 
     page_lock(p);
+    if (p->mapping != m) { /* a truncation was faster: beyond the end now */
+        page_unlock(p);
+        return -EIO;
+    }
     if (m->ops && m->ops->prepare_write)
         err = m->ops->prepare_write(m, p, 0, PAGE_SIZE);
     if (!err && m->ops)

@@ -80,7 +80,8 @@ def leaf_pa(path, va):
 
 
 def symbol_of(pc):
-    text = gdb.execute(f"info symbol {pc:#x}", to_string=True).strip()
+    """Of a return address: the call before it, for it may be the last thing in its function."""
+    text = gdb.execute(f"info symbol {pc - 1:#x}", to_string=True).strip()
     name = re.sub(r" in section .*", "", text)
     return "?" if name.startswith("No symbol") else name.replace(" + ", "+")
 
