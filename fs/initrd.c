@@ -149,7 +149,7 @@ out:
 /* 1: an entry was added; 0: the end; or an errno. */
 static int unpack_one(struct archive *a, struct inode *root)
 {
-    const char *head = take(a, HEADER_SIZE, 0), *name, *data;
+    const char *head = take(a, HEADER_SIZE, 2), *name, *data;
     uint32_t f[FIELDS];
     int err;
 

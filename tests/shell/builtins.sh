@@ -55,7 +55,7 @@ getopts_test -a -b arg -c x y
 getopts_test -acb arg z
 getopts_test -barg -- -a
 getopts_test x -a
-getopts :a: o -z; echo $o $OPTARG; OPTIND=1; getopts :a: o -a; echo $o $OPTARG
+getopts :a: o -z; echo "$o $OPTARG"; OPTIND=1; getopts :a: o -a; echo "$o $OPTARG"
 set -- a b; shift 2; echo $#
 x=5; unset x; echo ${x-unset}
 unset -v nosuch; echo $?
