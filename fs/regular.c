@@ -113,10 +113,6 @@ static ssize_t write_source(struct file *f, struct source *src, size_t len, off_
     ssize_t err;
     unsigned tries = 0;
 
-    /* What is appended must not be torn by a page that has to be fetched in the middle. */
-    if (atomic_load_explicit(&f->flags, memory_order_relaxed) & O_APPEND && len && !src->kernel)
-        (void)!fault_in_user(src->iov->base + src->offset,
-                             MIN(src->iov->len - src->offset, 16 * PAGE_SIZE), false);
     do {
         before = src->done;
         inode_lock(f->inode);
@@ -135,6 +131,20 @@ static ssize_t write_source(struct file *f, struct source *src, size_t len, off_
     return (ssize_t)src->done;
 }
 
+/* What is appended must not be torn because a page of the source has to be fetched half-way. */
+static void fetch_before_append(const struct user_iov *iov, unsigned n)
+{
+    size_t most = 16 * PAGE_SIZE;
+
+    for (unsigned i = 0; i < n && most; i++) {
+        size_t len = MIN(iov[i].len, most);
+
+        if (fault_in_user(iov[i].base, len, false))
+            return;
+        most -= len;
+    }
+}
+
 static ssize_t regular_writev(struct file *f, const struct user_iov *iov, unsigned n, off_t *pos)
 {
     struct source src = {.iov = iov};
@@ -142,6 +152,8 @@ static ssize_t regular_writev(struct file *f, const struct user_iov *iov, unsign
 
     for (unsigned i = 0; i < n; i++)
         len += iov[i].len;
+    if (atomic_load_explicit(&f->flags, memory_order_relaxed) & O_APPEND)
+        fetch_before_append(iov, n);
     return len ? write_source(f, &src, len, pos) : 0;
 }
 

@@ -26,6 +26,8 @@ void spin_check_acquire(struct spinlock *l, uintptr_t site)
     if (h->lock_mask >> l->rank)
         panic("spinlock %s (rank %u) is taken at 0x%lx while ranks 0x%lx are held", l->name,
               l->rank, site, h->lock_mask);
+    if (l->rank >= RANK_DRIVER && arch_irqs_enabled())
+        panic("spinlock %s (rank %u) is taken with interrupts on", l->name, l->rank);
     if (h->irq_depth && l->rank < RANK_DRIVER)
         panic("spinlock %s (rank %u) is taken in an interrupt handler", l->name, l->rank);
 }

@@ -16,7 +16,7 @@
 #include "proc/sched.h"
 #include "proc/syscalls.h"
 
-static struct spinlock name_lock = SPINLOCK_INIT(RANK_LEAF, "hostname");
+static struct spinlock name_lock = SPINLOCK_INIT(RANK_PID, "hostname");
 static char host_name[__NEW_UTS_LEN + 1] = "unimap"; /* under name_lock */
 
 const char kernel_release[] = "6.12.0-unimap";
