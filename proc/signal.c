@@ -228,6 +228,7 @@ static void group_exit_locked(struct process *p, int wait_status)
 {
     struct thread *t;
 
+    assert(spin_held(&p->lock) && spin_held(&p->siglock));
     if (p->group_exit)
         return;
     p->group_exit_status = wait_status;
@@ -240,9 +241,11 @@ static void group_exit_locked(struct process *p, int wait_status)
 
 void signal_group_exit(struct process *p, int wait_status)
 {
+    spin_lock(&p->lock); /* threads leave meanwhile */
     spin_lock(&p->siglock);
     group_exit_locked(p, wait_status);
     spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
 }
 
 void signal_kill_thread(struct thread *t)
