@@ -71,14 +71,14 @@ static inline bool waitq_idle(struct waitq *wq) /* nobody waits: a cheap test be
             struct waiter w_ = {0};                   \
             for (;;) {                                \
                 waiter_prepare(&w_, (wq), (mode));    \
-                if (cond)                             \
+                if (cond) {                           \
+                    wait_err_ = 0;                    \
                     break;                            \
+                }                                     \
                 if (wait_err_)                        \
                     break;                            \
                 wait_err_ = waiter_sleep(deadline);   \
             }                                         \
-            if (wait_err_ && (cond))                  \
-                wait_err_ = 0;                        \
             waiter_finish(&w_);                       \
         }                                             \
         wait_err_;                                    \

@@ -2,10 +2,10 @@
 /*
  * Taking user mappings away: unmap, protect, and the one fence each needs.
  *
- * A page may be reused only after every hart has forgotten its mapping. Where the space is on this
- * hart only, our own stale entries cannot hurt before we return to user mode, so pages go back at
- * once and one local fence follows. Where other harts have it, the PTEs are first made invalid (the
- * page number stays), then all are fenced, and only then the pages go back.
+ * A page may be reused only after every hart has forgotten its mapping. So the PTEs are first made
+ * invalid (the page number stays), then the harts that have the space are fenced, and only then the
+ * pages go back: a hart that switches to the space in between meets invalid PTEs only. On a machine
+ * with one hart our own stale entries cannot hurt before we return to user mode, and one pass does.
  */
 #include <linux/mman.h>
 
@@ -39,13 +39,6 @@ uint64_t vma_pte_flags(const struct vma *v, bool writable_now)
     if (!writable_now)
         rights &= ~PTE_W;
     return rights | PTE_V | PTE_U | PTE_A | (rights & PTE_W ? PTE_D : 0);
-}
-
-static bool only_here(const struct addrspace *as)
-{
-    uint32_t self = arch_this_hart()->as == as ? 1u << arch_this_hart()->index : 0;
-
-    return !(atomic_load_explicit(&as->harts, memory_order_seq_cst) & ~self);
 }
 
 static void fence(struct addrspace *as)
@@ -107,7 +100,7 @@ void unmap_pages(struct addrspace *as, uaddr_t start, uaddr_t end)
 {
     size_t n;
 
-    if (only_here(as)) {
+    if (hart_count == 1) {
         n = for_each_pte(as, start, end, release, NULL);
         if (n)
             fence(as);

@@ -476,7 +476,8 @@ static int become_only_thread(struct process *p)
     struct thread *t;
 
     spin_lock(&p->lock);
-    if (p->group_exit) {
+    /* Another thread's exec may have been faster: then it is we who end, at the trap exit. */
+    if (p->group_exit || signal_fatal_pending(current)) {
         spin_unlock(&p->lock);
         return -EAGAIN;
     }

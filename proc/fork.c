@@ -126,8 +126,10 @@ static bool join_group(struct process *p, struct thread *t)
     bool ok;
 
     spin_lock(&p->lock);
-    ok = !p->group_exit;
+    /* Nor while another thread's exec ends all others: the new one would be forgotten. */
+    ok = !p->group_exit && !signal_fatal_pending(current);
     if (ok) {
+        atomic_store(&t->sig_pending, true); /* it looks once: a stop may be under way */
         t->proc = process_get(p);
         list_add_tail(&p->threads, &t->proc_link);
         p->nthreads++;

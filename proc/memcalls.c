@@ -72,7 +72,7 @@ long sys_mmap(uaddr_t addr, size_t len, int prot, int flags, int fd, off_t off)
         return -EINVAL;
     if (len > USER_TOP)
         return -ENOMEM;
-    if (!(flags & MAP_ANONYMOUS) && (off < 0 || off + (off_t)len < 0))
+    if (!(flags & MAP_ANONYMOUS) && (off < 0 || off > INT64_MAX - (off_t)len))
         return -EOVERFLOW;
     f = file_for_mapping(len, prot, flags, fd, &max);
     if (is_err(f))

@@ -148,15 +148,26 @@ void thread_put(struct thread *t)
     atomic_fetch_sub(&nthreads, 1);
 }
 
+/* False if the last reference is gone already: the object is about to be freed. */
+static bool get_live(struct thread *t)
+{
+    uint32_t refs = atomic_load(&t->refs);
+
+    while (refs)
+        if (atomic_compare_exchange_weak(&t->refs, &refs, refs + 1))
+            return true;
+    return false;
+}
+
 struct thread *thread_find_get(int tid)
 {
     struct thread *t, *found = NULL;
 
     spin_lock(&proctree_lock);
     list_for_each (t, &all_threads, all_link) {
-        if (t->tid != tid || !t->refs || t->exiting)
+        if (t->tid != tid || t->exiting || !get_live(t))
             continue;
-        found = thread_get(t);
+        found = t;
         break;
     }
     spin_unlock(&proctree_lock);
