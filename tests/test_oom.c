@@ -406,17 +406,33 @@ NORETURN static void bomb(int fds[2])
     _exit(0);
 }
 
+static void touch_stack(void)
+{
+    volatile char deep[4 * PAGE];
+
+    for (size_t i = 0; i < sizeof(deep); i += PAGE)
+        deep[i] = 1;
+}
+
 TEST(oom_fork_bomb)
 {
     int fds[2], status;
+    struct gate ready;
     pid_t pid;
 
     need_unimap();
     CHECK_OK(pipe(fds));
+    gate_init(&ready);
     pid = fork_child();
-    if (pid == 0)
+    if (pid == 0) {
+        gate_wait(&ready);
         bomb(fds);
+    }
+    /* Who faults when nothing is left is killed: what we shall write to must be ours before. */
+    touch_stack();
+    CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
     CHECK_OK(close(fds[1]));
+    gate_open(&ready);
     status = reap(pid);
     CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }
