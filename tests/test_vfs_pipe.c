@@ -174,11 +174,14 @@ TEST(vfs_pipe_interrupted)
         set_handler(SIGUSR1, count_signal, SA_RESTART);
         CHECK_EQ(write(ready[1], "r", 1), 1);
         CHECK_EQ(read(p[0], &c, 1), 1);
-        CHECK_EQ(signals, 2);
+        CHECK(signals >= 2);
         _exit(0);
     }
     CHECK_EQ(read(ready[0], &c, 1), 1);
-    kill(pid, SIGUSR1);
+    /* Again and again: one that comes just before the read does not interrupt it. */
+    do
+        kill(pid, SIGUSR1);
+    while (poll(&(struct pollfd){ready[0], POLLIN, 0}, 1, 10) == 0);
     CHECK_EQ(read(ready[0], &c, 1), 1);
     kill(pid, SIGUSR1);
     CHECK_EQ(write(p[1], "x", 1), 1);
