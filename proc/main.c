@@ -40,7 +40,7 @@ static void memory_init(void)
     paddr_t initrd;
     size_t size;
 
-    /* From the bank's start to the image's end: the firmware lies below us. */
+    /* The image itself; the firmware's part is reserved by the device tree. */
     machine_reserve((paddr_t)kernel_start, (size_t)(kernel_end - kernel_start));
     if (boot_initrd(&initrd, &size))
         machine_reserve(initrd, size);
