@@ -99,11 +99,13 @@ static int write_tids(struct thread *t, struct process *p, uint64_t flags, uaddr
 
     if (flags & CLONE_PARENT_SETTID && put_user_u32(parent_tid, tid))
         return -EFAULT;
-    /* Linux ignores a bad child_tid: the child merely does not find its number there. */
-    if (flags & CLONE_CHILD_SETTID &&
-        (flags & CLONE_VM ? put_user_u32(child_tid, tid)
-                          : addrspace_write(p->as, child_tid, &tid, 4)))
+    if (!(flags & CLONE_CHILD_SETTID))
         return 0;
+    /* Linux ignores a bad child_tid: the child merely does not find its number there. */
+    if (flags & CLONE_VM)
+        (void)!put_user_u32(child_tid, tid);
+    else
+        (void)!addrspace_write(p->as, child_tid, &tid, sizeof(tid));
     return 0;
 }
 
