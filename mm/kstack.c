@@ -4,7 +4,8 @@
  * is visible everywhere the moment it exists, and running off its end hits unmapped memory.
  *
  * Freed stacks stay mapped and are handed out again, last in first out: no fence, no page-table
- * work on the fork path. Under memory pressure they are unmapped, with one fence on all harts.
+ * work on the fork path. Mapping a new one and, under memory pressure, unmapping one takes one fence
+ * on all harts.
  *
  * Locks: kstack_lock (RANK_LEAF, irqsave) guards slots and cache; mapping happens outside it.
  */
@@ -59,15 +60,21 @@ static void unmap_pages(uintptr_t top, size_t n, struct page **pages)
             pagetable_unmap_kernel_page(&kernel_pagetable, top - KSTACK_SIZE + i * PAGE_SIZE));
 }
 
-static void fence_and_put(struct page **pages, size_t n)
+/* The kernel half is everyone's: any hart may have cached what was mapped here before, or that
+ * nothing was (a fault on a stack could not be served). */
+static void fence_all(void)
 {
     unsigned all = 0;
 
     for (unsigned i = 0; i < hart_count; i++)
         if (harts[i].online)
             all |= 1u << i;
-    /* Any hart may have cached the stack's mapping: the kernel half is everyone's. */
     tlb_flush_harts(all);
+}
+
+static void fence_and_put(struct page **pages, size_t n)
+{
+    fence_all();
     for (size_t i = 0; i < n; i++)
         page_put(pages[i]);
 }
@@ -88,6 +95,7 @@ static bool map_stack(uintptr_t top)
         fence_and_put(pages, i);
         return false;
     }
+    fence_all();
     return true;
 }
 

@@ -239,7 +239,7 @@ static int move_pages(struct addrspace *as, uaddr_t from, uaddr_t to, size_t len
         pte_t *src = pte_find(&as->pt, from + off);
 
         if (src && src->bits && !pte_make_path(&as->pt, to + off)) {
-            pagetable_free_tables(&as->pt, to, to + len);
+            fence_and_free_tables(as, to, to + len);
             return -ENOMEM;
         }
     }
@@ -252,10 +252,8 @@ static int move_pages(struct addrspace *as, uaddr_t from, uaddr_t to, size_t len
         pte_set(src, (pte_t){0});
         moved = true;
     }
-    if (moved) {
-        tlb_flush_harts(as->harts);
-        pagetable_free_tables(&as->pt, from, from + len);
-    }
+    if (moved)
+        fence_and_free_tables(as, from, from + len);
     return 0;
 }
 

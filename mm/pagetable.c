@@ -6,7 +6,8 @@
  * other entries above level 0 are the kernel's and the same in every process; [2] a leaf below
  * USER_TOP has U, a leaf above never; [3] W implies R; [4] above USER_TOP nothing is both writable
  * and executable; [5] a user PTE that is not valid but not zero either keeps its page while the
- * program may not touch it (PROT_NONE).
+ * program may not touch it (PROT_NONE); [6] nor does a level-1 entry that is not valid but not zero
+ * lead anywhere: its table waits for the fence that lets it be freed.
  *
  * Locks: the user half belongs to the address space's lock. The kernel half is built by the boot
  * hart; single pages (stacks) are then changed under kernel_table_lock. What is not here: fences
@@ -105,7 +106,7 @@ pte_t *pte_find(const struct pagetable *pt, uaddr_t va)
 
     assert(va < USER_TOP);
     e = pt->user_l1[pte_index(va, 1)];
-    return pte_valid(e) ? &pte_table(e)[pte_index(va, 0)] : NULL;
+    return e.bits ? &pte_table(e)[pte_index(va, 0)] : NULL;
 }
 
 pte_t *pte_make_path(struct pagetable *pt, uaddr_t va)
@@ -126,21 +127,34 @@ pte_t *pte_make_path(struct pagetable *pt, uaddr_t va)
     return &table[pte_index(va, 0)];
 }
 
-void pagetable_free_tables(struct pagetable *pt, uaddr_t from, uaddr_t to)
+static bool ptes_unused(const pte_t *from, const pte_t *to)
+{
+    while (from < to && !from->bits)
+        from++;
+    return from >= to;
+}
+
+void pagetable_detach_tables(struct pagetable *pt, uaddr_t from, uaddr_t to)
+{
+    for (uaddr_t at = from, next; at < to; at = next) {
+        pte_t *l1 = &pt->user_l1[pte_index(at, 1)], *table = pte_table(*l1);
+
+        next = ALIGN_DOWN(at, MEGAPAGE_SIZE) + MEGAPAGE_SIZE;
+        if (l1->bits && ptes_unused(table, table + pte_index(at, 0)) &&
+            (next <= to || ptes_unused(table + pte_index(to, 0), table + PTES_PER_TABLE)))
+            pte_set(l1, (pte_t){l1->bits & ~PTE_V});
+    }
+}
+
+void pagetable_free_detached(struct pagetable *pt, uaddr_t from, uaddr_t to)
 {
     for (unsigned i = pte_index(from, 1); i <= pte_index(to - 1, 1); i++) {
-        pte_t *table;
-        unsigned j = 0;
+        pte_t e = pt->user_l1[i];
 
-        if (!pte_valid(pt->user_l1[i]))
-            continue;
-        table = pte_table(pt->user_l1[i]);
-        while (j < PTES_PER_TABLE && !table[j].bits)
-            j++;
-        if (j < PTES_PER_TABLE)
+        if (!e.bits || pte_valid(e))
             continue;
         pte_set(&pt->user_l1[i], (pte_t){0});
-        table_free(table);
+        table_free(pte_table(e));
         pt->own_tables--;
     }
 }

@@ -55,7 +55,7 @@ static inline pte_t pte_make(paddr_t pa, uint64_t flags)
 }
 
 int pagetable_create(struct pagetable *pt) must_check; /* two pages, or -ENOMEM */
-/* User half must be empty of leaves (pagetable_free_tables frees level 0s); nobody's satp has it. */
+/* The user half must be empty of leaves; nobody's satp has it. */
 void pagetable_destroy(struct pagetable *pt);
 paddr_t pagetable_root_pa(const struct pagetable *pt);
 
@@ -73,8 +73,13 @@ paddr_t pagetable_unmap_kernel_page(struct pagetable *pt, uintptr_t va);
 /* What any address maps to; false if nothing. level: 0 = 4 KiB, 1 = 2 MiB, 2 = 1 GiB. */
 bool pagetable_lookup(const struct pagetable *pt, uintptr_t va, pte_t *entry, unsigned *level);
 
-/* Frees the level-0 tables of [from, to) that are empty. */
-void pagetable_free_tables(struct pagetable *pt, uaddr_t from, uaddr_t to);
+/*
+ * Before the fence of an unmap: takes the level-0 tables that hold nothing outside [from, to) out of
+ * hardware's sight, which may cache pointers to tables too; pte_find still finds them. After it and
+ * once their PTEs are cleared: frees them. The address space stays locked in between.
+ */
+void pagetable_detach_tables(struct pagetable *pt, uaddr_t from, uaddr_t to);
+void pagetable_free_detached(struct pagetable *pt, uaddr_t from, uaddr_t to);
 unsigned pagetable_shared_count(void); /* table pages of the kernel half */
 
 /*

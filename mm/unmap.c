@@ -4,8 +4,7 @@
  *
  * A page may be reused only after every hart has forgotten its mapping. So the PTEs are first made
  * invalid (the page number stays), then the harts that have the space are fenced, and only then the
- * pages go back: a hart that switches to the space in between meets invalid PTEs only. On a machine
- * with one hart our own stale entries cannot hurt before we return to user mode, and one pass does.
+ * pages go back: a hart that switches to the space in between meets invalid PTEs only.
  */
 #include <linux/mman.h>
 
@@ -90,6 +89,13 @@ static void release(struct addrspace *as, pte_t *e, const void *arg)
     page_put(p);
 }
 
+void fence_and_free_tables(struct addrspace *as, uaddr_t start, uaddr_t end)
+{
+    pagetable_detach_tables(&as->pt, start, end);
+    fence(as);
+    pagetable_free_detached(&as->pt, start, end);
+}
+
 /* For a space that nobody will run again: no fence, and its tables go as a whole afterwards. */
 void unmap_pages_dead(struct addrspace *as, uaddr_t start, uaddr_t end)
 {
@@ -98,21 +104,12 @@ void unmap_pages_dead(struct addrspace *as, uaddr_t start, uaddr_t end)
 
 void unmap_pages(struct addrspace *as, uaddr_t start, uaddr_t end)
 {
-    size_t n;
-
-    if (hart_count == 1) {
-        n = for_each_pte(as, start, end, release, NULL);
-        if (n)
-            fence(as);
-    } else {
-        n = for_each_pte(as, start, end, invalidate, NULL);
-        if (n) {
-            fence(as);
-            for_each_pte(as, start, end, release, NULL);
-        }
-    }
-    if (n)
-        pagetable_free_tables(&as->pt, start, end);
+    if (!for_each_pte(as, start, end, invalidate, NULL))
+        return;
+    pagetable_detach_tables(&as->pt, start, end);
+    fence(as);
+    for_each_pte(as, start, end, release, NULL);
+    pagetable_free_detached(&as->pt, start, end);
 }
 
 void unmap_range(struct addrspace *as, uaddr_t start, uaddr_t end)

@@ -29,6 +29,8 @@ uint64_t vma_pte_flags(const struct vma *v, bool writable_now);
 /* Drops all pages of [start, end), with at most one fence, and the tables that become empty. */
 void unmap_pages(struct addrspace *as, uaddr_t start, uaddr_t end);
 void unmap_pages_dead(struct addrspace *as, uaddr_t start, uaddr_t end);
+/* The fence for PTEs of [start, end) that the caller cleared; frees the tables left empty. */
+void fence_and_free_tables(struct addrspace *as, uaddr_t start, uaddr_t end);
 /* Rewrites the PTEs of [start, end), inside v, for v's (new) protection. One fence. */
 void protect_pages(struct addrspace *as, const struct vma *v, uaddr_t start, uaddr_t end);
 /* unmap_pages and the areas behind it: the range ends up free. Room for 2 reserved before. */
