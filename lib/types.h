@@ -36,11 +36,13 @@ typedef int64_t off_t; /* file offset in bytes */
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define must_check __attribute__((warn_unused_result))
 #define noreturn_fn __attribute__((noreturn))
+#define cold_fn __attribute__((cold, noinline)) /* keeps its registers out of a hot caller */
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define NSEC_PER_SEC 1000000000UL
 
 /* Errors that never reach a program: the trap exit turns them into EINTR or a restarted call. */
 #define ERESTARTSYS 512    /* restart if no handler runs, or one with SA_RESTART */
+#define ERESTARTNOINTR 513 /* restart, after whatever handler */
 #define ERESTARTNOHAND 514 /* restart only if no handler runs */
 
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))

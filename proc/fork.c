@@ -72,7 +72,7 @@ static struct process *copy_process(struct process *parent, uint64_t flags)
     if (!p)
         return err_ptr(-ENOMEM);
     copy_attributes(p, parent);
-    p->exit_signal = (int)(flags & 0xff);
+    p->exit_signal = flags & CLONE_PARENT ? parent->exit_signal : (int)(flags & 0xff);
     p->files = flags & CLONE_FILES ? files_share(parent->files) : files_clone(parent->files);
     if (is_err(p->files)) {
         err = ptr_err(p->files);
@@ -92,21 +92,18 @@ free_process:
     return err_ptr(err);
 }
 
-static int write_tids(struct thread *t, struct process *p, uint64_t flags, uaddr_t parent_tid,
-                      uaddr_t child_tid)
+/* As on Linux a bad pointer is no error: the number merely is not found there. */
+static void write_tids(struct thread *t, struct process *p, uint64_t flags, uaddr_t parent_tid,
+                       uaddr_t child_tid)
 {
     uint32_t tid = (uint32_t)t->tid;
 
-    if (flags & CLONE_PARENT_SETTID && put_user_u32(parent_tid, tid))
-        return -EFAULT;
-    if (!(flags & CLONE_CHILD_SETTID))
-        return 0;
-    /* Linux ignores a bad child_tid: the child merely does not find its number there. */
-    if (flags & CLONE_VM)
+    if (flags & CLONE_PARENT_SETTID)
+        (void)!put_user_u32(parent_tid, tid);
+    if (flags & CLONE_CHILD_SETTID && flags & CLONE_VM)
         (void)!put_user_u32(child_tid, tid);
-    else
+    else if (flags & CLONE_CHILD_SETTID)
         (void)!addrspace_write(p->as, child_tid, &tid, sizeof(tid));
-    return 0;
 }
 
 static void inherit_thread(struct thread *t, struct thread *from, uint64_t flags, uaddr_t child_tid)
@@ -140,13 +137,25 @@ static bool join_group(struct process *p, struct thread *t)
     return ok;
 }
 
-static void join_tree(struct process *p, struct process *parent)
+/*
+ * A signal to the group, sent under this lock, reaches the child if it is in the tree by then. If it
+ * came before, the parent has it: it is handled first, and the fork starts again.
+ */
+static bool join_tree(struct process *p, struct thread *leader, uint64_t flags)
 {
+    struct process *from = current_process();
+    bool ok;
+
     spin_lock(&proctree_lock);
-    p->pgid = parent->pgid;
-    p->sid = parent->sid;
-    p->ctty = parent->ctty;
+    ok = !signal_deliverable(current);
+    if (ok) {
+        p->pgid = from->pgid;
+        p->sid = from->sid;
+        p->ctty = from->ctty;
+        process_link(p, leader, flags & CLONE_PARENT ? from->parent : from);
+    }
     spin_unlock(&proctree_lock);
+    return ok;
 }
 
 void vfork_release(struct thread *t)
@@ -182,8 +191,8 @@ long sys_clone(uint64_t flags, uaddr_t sp, uaddr_t parent_tid, uaddr_t tls, uadd
     if (!thread && over_process_limit(parent))
         return -EAGAIN;
     t = thread_create(current->name);
-    if (!t)
-        return -ENOMEM;
+    if (is_err(t))
+        return ptr_err(t);
     if (!thread) {
         p = copy_process(parent, flags);
         if (is_err(p)) {
@@ -193,17 +202,11 @@ long sys_clone(uint64_t flags, uaddr_t sp, uaddr_t parent_tid, uaddr_t tls, uadd
     }
     arch_thread_init_user(t, arch_user_frame(current), sp, sp != 0, tls, flags & CLONE_SETTLS);
     inherit_thread(t, current, flags, child_tid);
-    err = write_tids(t, p, flags, parent_tid, child_tid);
-    if (!err && thread && !join_group(p, t))
-        err = -EINTR;
-    if (err)
-        goto undo;
+    write_tids(t, p, flags, parent_tid, child_tid);
     tid = t->tid;
     t->as = p->as;
-    if (!thread) {
-        join_tree(p, parent);
-        process_link(p, t, parent);
-    }
+    if (!(thread ? join_group(p, t) : join_tree(p, t, flags)))
+        goto undo;
     if (flags & CLONE_VFORK) {
         waitq_init(&vfork.wq);
         t->vfork = &vfork;
@@ -222,5 +225,5 @@ undo:
         process_put(p);
     }
     thread_put(t);
-    return err;
+    return -ERESTARTNOINTR;
 }

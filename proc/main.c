@@ -67,7 +67,7 @@ static void make_idle_threads(void)
     for (unsigned i = 1; i < hart_count; i++) {
         struct thread *t = thread_create("idle");
 
-        if (!t)
+        if (is_err(t))
             panic("no memory for the idle thread of hart %u", i);
         t->name[4] = (char)('0' + i);
         sched_init_hart(&harts[i], t);
@@ -132,7 +132,9 @@ static void become_process_one(void)
     p->files = files;
     p->exit_signal = SIGCHLD;
     current->sig_mask = 0;
+    spin_lock(&proctree_lock);
     process_link(p, current, NULL);
+    spin_unlock(&proctree_lock);
     p->pgid = p->sid = p->pid;
     p->parent = p; /* nobody waits for it; its end is a panic */
     init_process = p;

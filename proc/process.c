@@ -82,22 +82,17 @@ static void sleep_timer_fired(struct timer *timer)
 struct thread *thread_create(const char *name)
 {
     struct thread *t = kcache_alloc(thread_cache, ALLOC_ZERO);
-    int tid;
+    int err;
 
     if (!t)
-        return NULL;
+        return err_ptr(-ENOMEM);
     t->kstack_top = kstack_alloc();
-    if (!t->kstack_top) {
-        kcache_free(thread_cache, t);
-        return NULL;
-    }
-    tid = pid_alloc();
-    if (tid < 0) {
-        kstack_free(t->kstack_top);
-        kcache_free(thread_cache, t);
-        return NULL;
-    }
-    t->tid = tid;
+    err = kstack_count() < KSTACK_SLOTS ? -ENOMEM : -EAGAIN;
+    if (!t->kstack_top)
+        goto free_thread;
+    t->tid = err = pid_alloc();
+    if (err < 0)
+        goto free_stack;
     t->refs = 1;
     t->affinity = ~0U;
     t->rq = current->rq;
@@ -112,6 +107,12 @@ struct thread *thread_create(const char *name)
     spin_unlock(&proctree_lock);
     atomic_fetch_add(&nthreads, 1);
     return t;
+
+free_stack:
+    kstack_free(t->kstack_top);
+free_thread:
+    kcache_free(thread_cache, t);
+    return err_ptr(err);
 }
 
 void thread_become_leader(struct thread *t)
@@ -186,7 +187,7 @@ struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg)
 {
     struct thread *t = thread_create(name);
 
-    if (!t)
+    if (is_err(t))
         return NULL;
     t->kthread_fn = fn;
     t->kthread_arg = arg;
@@ -257,17 +258,16 @@ struct process *process_create(void)
 
 void process_link(struct process *p, struct thread *leader, struct process *parent)
 {
+    assert(spin_held(&proctree_lock));
     p->pid = leader->tid;
     leader->proc = process_get(p);
     list_add_tail(&p->threads, &leader->proc_link);
     p->nthreads = 1;
-    spin_lock(&proctree_lock);
     p->parent = parent;
     p->ppid = parent ? parent->pid : 0;
     if (parent)
         list_add_tail(&parent->children, &p->sibling);
     list_add_tail(&pid_table[p->pid % PID_BUCKETS], &p->hash_link);
-    spin_unlock(&proctree_lock);
 }
 
 struct process *process_get(struct process *p)

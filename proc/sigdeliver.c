@@ -31,9 +31,9 @@ static void finish_interrupted_call(struct thread *t, struct trapframe *tf,
     if (!t->restart_ok)
         return;
     t->restart_ok = false;
-    if (ret != -ERESTARTSYS && ret != -ERESTARTNOHAND)
+    if (ret != -ERESTARTSYS && ret != -ERESTARTNOHAND && ret != -ERESTARTNOINTR)
         return;
-    if (act) {
+    if (act && ret != -ERESTARTNOINTR) {
         t->restart_deadline_ns = 0;
         if (ret == -ERESTARTNOHAND || !(act->flags & SA_RESTART)) {
             tf->a[0] = (uint64_t)-EINTR;

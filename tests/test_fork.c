@@ -6,6 +6,7 @@
 #include "tests/test.h"
 
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -519,6 +520,76 @@ TEST(fork_kill_storm)
         for (int i = 0; i < N; i++)
             CHECK_SIGNAL(pid[i], SIGKILL);
     }
+}
+
+/* Each generation makes the next one and goes: only a signal that misses none ends them all. */
+static void generations(int out)
+{
+    setpgid(0, 0);
+    for (;;) {
+        char c = 0;
+
+        if (write(out, &c, 1) != 1)
+            _exit(1);
+        if (fork() > 0)
+            _exit(0);
+    }
+}
+
+TEST(fork_group_kill_misses_none)
+{
+    for (int r = 0; r < 50; r++) {
+        struct pollfd fd = {.events = POLLIN};
+        char born[256];
+        int p[2];
+        pid_t pid;
+
+        CHECK_OK(pipe(p));
+        pid = fork_child();
+        if (pid == 0) {
+            close(p[0]);
+            generations(p[1]);
+        }
+        close(p[1]);
+        for (int i = 0; i <= r % 8; i++)
+            CHECK_EQ(read(p[0], born, 1), 1);
+        CHECK_OK(kill(-pid, SIGKILL));
+        /* The pipe ends when the last one of them is dead. */
+        fd.fd = p[0];
+        do
+            CHECK_EQ(poll(&fd, 1, 20000), 1);
+        while (read(p[0], born, sizeof(born)) > 0);
+        close(p[0]);
+        CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    }
+}
+
+/* The child of CLONE_PARENT is the caller's sister. */
+TEST(fork_clone_parent)
+{
+    int p[2], status;
+    pid_t middle, child;
+
+    if (on_qemu_user())
+        SKIP("the emulator knows only plain forks");
+    CHECK_OK(pipe(p));
+    middle = fork_child();
+    if (middle == 0) {
+        pid_t parent = getppid();
+        long pid = raw_clone(CLONE_PARENT | SIGCHLD, NULL, NULL);
+
+        if (pid == 0)
+            _exit(getppid() == parent ? 7 : 1);
+        child = (pid_t)pid;
+        CHECK_EQ(write(p[1], &child, sizeof(child)), (long)sizeof(child));
+        CHECK_ERRNO(waitpid(child, &status, 0), ECHILD);
+        _exit(0);
+    }
+    CHECK_EQ(read(p[0], &child, sizeof(child)), (long)sizeof(child));
+    CHECK_EXIT(middle, 0);
+    CHECK_EXIT(child, 7);
+    close(p[0]);
+    close(p[1]);
 }
 
 /* pitfall 4: the memory of the dead is used again at once, by whoever is on the other hart. */
