@@ -119,17 +119,31 @@ static struct runq *lock_rq_of(struct thread *t, irqflags_t *irq)
     }
 }
 
-static void queue_here(struct thread *t)
+/* This hart's queue if t may run here, else that of one where it may. */
+static struct runq *allowed_rq(const struct thread *t)
 {
     struct runq *rq = this_rq();
+
+    if (!may_run_on(t, rq->hart))
+        for (unsigned i = 0; i < hart_count; i++)
+            if (may_run_on(t, &harts[i]) && harts[i].online)
+                rq = &runqs[i];
+    return rq;
+}
+
+static void queue_here(struct thread *t)
+{
+    struct runq *rq;
     irqflags_t irq;
 
-    if (!(t->affinity & 1u << rq->hart->index))
-        for (unsigned i = 0; i < hart_count; i++)
-            if (t->affinity & 1u << i && harts[i].online)
-                rq = &runqs[i];
-    atomic_store_explicit(&t->rq, rq, memory_order_release);
-    irq = spin_lock_irqsave(&rq->lock);
+    for (;;) {
+        rq = allowed_rq(t);
+        atomic_store_explicit(&t->rq, rq, memory_order_release);
+        irq = spin_lock_irqsave(&rq->lock);
+        if (may_run_on(t, rq->hart))
+            break;
+        spin_unlock_irqrestore(&rq->lock, irq); /* the affinity was changed meanwhile */
+    }
     enqueue(rq, t);
     if (rq->running == rq->hart->idle)
         rq->running->need_resched = true;
@@ -314,11 +328,8 @@ void sched_idle_loop(void)
         if (!t && !rq->nqueued)
             arch_wait_for_interrupt(); /* masked, but a pending one ends it: none slips by */
         atomic_store_explicit(&rq->idle, false, memory_order_relaxed);
-        if (t) {
-            spin_lock(&rq->lock);
-            enqueue(rq, t);
-            spin_unlock(&rq->lock);
-        }
+        if (t)
+            queue_here(t);
         arch_irq_enable(); /* take it */
         arch_irq_disable();
         if (rq->nqueued) {
