@@ -49,7 +49,7 @@ KFLAGS := -ffreestanding -mcmodel=medany -march=$(MARCH) -mabi=lp64 -mno-relax -
 	-fno-common -fno-stack-protector -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -O2 -g \
 	-DUACCESS_GUARD=$(if $(filter guard,$(UACCESS)),1,0) -DDEBUG=$(DEBUG) $(if $(filter 1,$(DEBUG)),-fno-optimize-sibling-calls)
-KCFLAGS := -std=gnu11 $(WARN) $(KFLAGS)
+KCFLAGS = -std=gnu11 $(WARN) $(KFLAGS)
 LDFLAGS := -nostdlib -static -T linker.ld --no-relax --build-id=none -z max-page-size=4096 \
 	--fatal-warnings
 UFLAGS := -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -I.
@@ -125,6 +125,9 @@ $(B)/%.c.o: %.c $(B)/flags Makefile | build/uapi $(DEPS)
 	$(call say,CC); mkdir -p $(@D); $(KCC) $(KCFLAGS) $(KINC) -MMD -MP -c $< -o $@
 $(B)/%.S.o: %.S $(B)/flags Makefile | build/uapi $(DEPS)
 	$(call say,AS); mkdir -p $(@D); $(KCC) $(KFLAGS) $(ASFLAGS) $(KINC) -MMD -MP -c $< -o $@
+
+# Between a program and each system call, and of no interest in a backtrace.
+$(B)/proc/syscall.c.o: KFLAGS += -fomit-frame-pointer
 
 # Linked twice: the first link says where the functions are, the second carries that table.
 $(KERNEL): $(KOBJ) linker.ld tests/ksyms $(B)/flags

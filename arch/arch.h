@@ -37,6 +37,7 @@ static inline struct thread *arch_current(void)
 
 struct hart {                     /* (I) immutable after boot, (o) own hart only, (a) atomic */
     uintptr_t spare_stack_top;    /* (I) for stack overflow and panics */
+    uint64_t *stats;              /* (I) its row of hart_stats */
     unsigned index;               /* (I) dense, 0 = the boot hart */
     unsigned hartid;              /* (I) the machine's number */
     struct thread *idle;          /* (I) */

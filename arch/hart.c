@@ -8,6 +8,7 @@
 #include "arch/fdt.h"
 #include "arch/machine.h"
 #include "lib/log.h"
+#include "lib/stats.h"
 #include "lib/string.h"
 #include "proc/process.h"
 
@@ -31,6 +32,7 @@ static void add_hart(unsigned hartid)
         return;
     }
     h = &harts[hart_count];
+    h->stats = hart_stats[hart_count];
     h->index = hart_count;
     h->hartid = hartid;
     h->spare_stack_top = (uintptr_t)spare_stacks[hart_count] + SPARE_STACK_SIZE;

@@ -133,6 +133,7 @@ void arch_thread_exec(struct thread *t, uaddr_t pc, uaddr_t sp)
         init_user_context(t);
         return;
     }
+    atomic_store(&t->sig_pending, true); /* all registers are to be loaded: see return_to_user */
     fp_load(&t->fp);
     arch_this_hart()->fp_owner = t;
     t->fp_hart = arch_this_hart();

@@ -96,7 +96,12 @@ save:
     mv a0, sp
     li s0, 0                        /* backtraces end here */
     call syscall_dispatch
-    j return_to_user
+    /* C keeps s2..s11, so they still are the program's; who puts others into the frame (exec,
+     * sigreturn) leaves work behind, and that way all are loaded. */
+    csrci sstatus, 2
+    lhu t0, T_WORK(tp)              /* need_resched and sig_pending, side by side */
+    bnez t0, do_work
+    j restore_user
 
 user_trap:
     csrr t0, stval
@@ -108,8 +113,18 @@ user_trap:
     .globl return_to_user
 return_to_user:
     csrci sstatus, 2
-    lhu t0, T_WORK(tp)              /* need_resched and sig_pending, side by side */
+    lhu t0, T_WORK(tp)
     bnez t0, do_work
+    ld s2, 144(sp)
+    ld s3, 152(sp)
+    ld s4, 160(sp)
+    ld s5, 168(sp)
+    ld s6, 176(sp)
+    ld s7, 184(sp)
+    ld s8, 192(sp)
+    ld s9, 200(sp)
+    ld s10, 208(sp)
+    ld s11, 216(sp)
 restore_user:
     ld t0, 0(sp)
     ld t1, F_STATUS(sp)
@@ -141,7 +156,7 @@ kernel_trap:
     csrw sstatus, t1
     sc.d zero, zero, (sp)
 
-restore:
+restore:                            /* all but s2..s11 */
     ld ra, 8(sp)
     ld gp, 24(sp)
     ld t0, 40(sp)
@@ -157,16 +172,6 @@ restore:
     ld a5, 120(sp)
     ld a6, 128(sp)
     ld a7, 136(sp)
-    ld s2, 144(sp)
-    ld s3, 152(sp)
-    ld s4, 160(sp)
-    ld s5, 168(sp)
-    ld s6, 176(sp)
-    ld s7, 184(sp)
-    ld s8, 192(sp)
-    ld s9, 200(sp)
-    ld s10, 208(sp)
-    ld s11, 216(sp)
     ld t3, 224(sp)
     ld t4, 232(sp)
     ld t5, 240(sp)

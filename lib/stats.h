@@ -51,7 +51,7 @@ enum stat_id {
 extern uint64_t hart_stats[MAX_HARTS][STAT_COUNT];
 extern const char *const stat_names[STAT_COUNT];
 
-#define stat_add(id, n) (hart_stats[arch_this_hart()->index][STAT_##id] += (n))
+#define stat_add(id, n) (arch_this_hart()->stats[STAT_##id] += (n))
 #define stat_inc(id) stat_add(id, 1)
 
 uint64_t stat_total(enum stat_id id);

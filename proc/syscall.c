@@ -94,7 +94,7 @@ void syscall_init(void)
     tracing = boot_flag("trace");
 }
 
-static long unknown_syscall(uint64_t nr)
+cold_fn static long unknown_syscall(uint64_t nr)
 {
     uint64_t bit = 1UL << nr % 64;
 
@@ -105,28 +105,26 @@ static long unknown_syscall(uint64_t nr)
     return -ENOSYS;
 }
 
-static void trace(const struct syscall *call, const uint64_t *a, long ret)
+cold_fn static long run_traced(const struct syscall *call, const uint64_t *a)
 {
+    uint64_t args[4] = {a[0], a[1], a[2], a[3]}; /* exec and sigreturn change them */
+    long ret = call->run(a);
+
     pr_info("%s[%d] %s(%lx, %lx, %lx, %lx)/%u = %ld\n", current->name, current->tid, call->name,
-            a[0], a[1], a[2], a[3], call->nargs, ret);
+            args[0], args[1], args[2], args[3], call->nargs, ret);
+    return ret;
 }
 
 void syscall_dispatch(struct trapframe *tf)
 {
     uint64_t nr = tf->a[7];
-    long ret;
+    const struct syscall *call = &syscalls[nr];
 
     stat_inc(syscalls);
     current->restart_ok = true;
-    if (unlikely(nr >= ARRAY_SIZE(syscalls) || !syscalls[nr].run)) {
+    if (unlikely(nr >= ARRAY_SIZE(syscalls) || !call->run)) {
         tf->a[0] = (uint64_t)unknown_syscall(nr);
         return;
     }
-    ret = syscalls[nr].run(tf->a);
-    tf->a[0] = (uint64_t)ret;
-    if (unlikely(tracing)) {
-        uint64_t args[4] = {tf->orig_a0, tf->a[1], tf->a[2], tf->a[3]};
-
-        trace(&syscalls[nr], args, ret);
-    }
+    tf->a[0] = (uint64_t)(unlikely(tracing) ? run_traced(call, tf->a) : call->run(tf->a));
 }
