@@ -4,8 +4,8 @@
  * is visible everywhere the moment it exists, and running off its end hits unmapped memory.
  *
  * Freed stacks stay mapped and are handed out again, last in first out: no fence, no page-table
- * work on the fork path. Mapping a new one and, under memory pressure, unmapping one takes one fence
- * on all harts.
+ * work on the fork path. Mapping a new one takes a fence on all harts; unmapping takes one for a
+ * whole batch, when too many are kept or memory is short.
  *
  * Locks: kstack_lock (RANK_LEAF, irqsave) guards slots and cache; mapping happens outside it.
  */
@@ -16,7 +16,8 @@
 #include "mm/kmap.h"
 #include "mm/page.h"
 
-#define CACHE_MAX 32
+#define CACHE_MAX 64
+#define RELEASE_BATCH 32U
 
 static struct spinlock kstack_lock = SPINLOCK_INIT(RANK_LEAF, "kstack");
 static uint64_t slot_used[KSTACK_SLOTS / 64]; /* kstack_lock: mapped, in use or cached */
@@ -52,12 +53,9 @@ static void slot_give(unsigned slot)
     spin_unlock_irqrestore(&kstack_lock, irq);
 }
 
-/* Unmaps the first n pages of a stack. The caller fences before the pages are put. */
-static void unmap_pages(uintptr_t top, size_t n, struct page **pages)
+static uintptr_t page_of_stack(uintptr_t top, size_t i)
 {
-    for (size_t i = 0; i < n; i++)
-        pages[i] = pa_to_page(
-            pagetable_unmap_kernel_page(&kernel_pagetable, top - KSTACK_SIZE + i * PAGE_SIZE));
+    return top - KSTACK_SIZE + i * PAGE_SIZE;
 }
 
 /* The kernel half is everyone's: any hart may have cached what was mapped here before, or that
@@ -72,27 +70,32 @@ static void fence_all(void)
     tlb_flush_harts(all);
 }
 
-static void fence_and_put(struct page **pages, size_t n)
+/* Takes the lowest `pages` pages of n stacks away: out of sight, one fence, back to the allocator. */
+static void unmap_stacks(const uintptr_t *tops, unsigned n, size_t pages)
 {
+    for (unsigned s = 0; s < n; s++)
+        for (size_t i = 0; i < pages; i++)
+            pagetable_hide_kernel_page(&kernel_pagetable, page_of_stack(tops[s], i));
     fence_all();
-    for (size_t i = 0; i < n; i++)
-        page_put(pages[i]);
+    for (unsigned s = 0; s < n; s++) {
+        for (size_t i = 0; i < pages; i++)
+            page_put(pa_to_page(
+                pagetable_unmap_kernel_page(&kernel_pagetable, page_of_stack(tops[s], i))));
+        slot_give((unsigned)((tops[s] - KSTACK_BASE) / KSTACK_SLOT - 1));
+    }
 }
 
 static bool map_stack(uintptr_t top)
 {
-    struct page *pages[KSTACK_PAGES];
-
     for (size_t i = 0; i < KSTACK_PAGES; i++) {
         struct page *p = page_alloc(0);
-        uintptr_t va = top - KSTACK_SIZE + i * PAGE_SIZE;
 
-        if (p && !pagetable_map_kernel_page(&kernel_pagetable, va, page_to_pa(p), PTE_R | PTE_W))
+        if (p && !pagetable_map_kernel_page(&kernel_pagetable, page_of_stack(top, i), page_to_pa(p),
+                                            PTE_R | PTE_W))
             continue;
         if (p)
             page_put(p);
-        unmap_pages(top, i, pages);
-        fence_and_put(pages, i);
+        unmap_stacks(&top, 1, i);
         return false;
     }
     fence_all();
@@ -116,51 +119,53 @@ uintptr_t kstack_alloc(void)
     if (slot < 0)
         return 0;
     top = slot_top((unsigned)slot);
-    if (!map_stack(top)) {
-        slot_give((unsigned)slot);
+    if (!map_stack(top))
         return 0;
-    }
     atomic_fetch_add(&in_use, 1);
     return top;
 }
 
-static void release_stack(uintptr_t top)
+/* kstack_lock held. */
+static unsigned take_cached(uintptr_t *tops, unsigned most)
 {
-    struct page *pages[KSTACK_PAGES];
+    unsigned n = 0;
 
-    unmap_pages(top, KSTACK_PAGES, pages);
-    fence_and_put(pages, KSTACK_PAGES);
-    slot_give((unsigned)((top - KSTACK_BASE) / KSTACK_SLOT - 1));
+    while (n < most && ncached)
+        tops[n++] = cached[--ncached];
+    return n;
 }
 
 void kstack_free(uintptr_t top)
 {
+    uintptr_t excess[RELEASE_BATCH];
+    unsigned n = 0;
     irqflags_t irq;
 
     atomic_fetch_sub(&in_use, 1);
     irq = spin_lock_irqsave(&kstack_lock);
-    if (ncached < CACHE_MAX) {
-        cached[ncached++] = top;
-        top = 0;
-    }
+    if (ncached == CACHE_MAX)
+        n = take_cached(excess, RELEASE_BATCH);
+    cached[ncached++] = top;
     spin_unlock_irqrestore(&kstack_lock, irq);
-    if (top)
-        release_stack(top);
+    if (n)
+        unmap_stacks(excess, n, KSTACK_PAGES);
 }
 
 size_t kstack_shrink(size_t want)
 {
+    uintptr_t tops[RELEASE_BATCH];
     size_t freed = 0;
 
     while (freed < want) {
+        size_t stacks = (want - freed + KSTACK_PAGES - 1) / KSTACK_PAGES;
         irqflags_t irq = spin_lock_irqsave(&kstack_lock);
-        uintptr_t top = ncached ? cached[--ncached] : 0;
+        unsigned n = take_cached(tops, (unsigned)MIN(stacks, RELEASE_BATCH));
 
         spin_unlock_irqrestore(&kstack_lock, irq);
-        if (!top)
+        if (!n)
             break;
-        release_stack(top);
-        freed += KSTACK_PAGES;
+        unmap_stacks(tops, n, KSTACK_PAGES);
+        freed += n * KSTACK_PAGES;
     }
     return freed;
 }

@@ -229,17 +229,27 @@ int pagetable_map_kernel_page(struct pagetable *pt, uintptr_t va, paddr_t pa, ui
     return err;
 }
 
-paddr_t pagetable_unmap_kernel_page(struct pagetable *pt, uintptr_t va)
+/* Clears bits of the PTE that pagetable_map_kernel_page made. Returns what it was. */
+static pte_t clear_kernel_pte(struct pagetable *pt, uintptr_t va, uint64_t bits)
 {
     irqflags_t irq = spin_lock_irqsave(&kernel_table_lock);
-    pte_t *e = kernel_walk(pt, va, 0);
-    paddr_t pa;
+    pte_t *e = kernel_walk(pt, va, 0), old;
 
-    BUG_ON(!e || !pte_valid(*e));
-    pa = pte_pa(*e);
-    pte_set(e, (pte_t){0});
+    BUG_ON(!e || !e->bits);
+    old = *e;
+    pte_set(e, (pte_t){old.bits & ~bits});
     spin_unlock_irqrestore(&kernel_table_lock, irq);
-    return pa;
+    return old;
+}
+
+void pagetable_hide_kernel_page(struct pagetable *pt, uintptr_t va)
+{
+    clear_kernel_pte(pt, va, PTE_V);
+}
+
+paddr_t pagetable_unmap_kernel_page(struct pagetable *pt, uintptr_t va)
+{
+    return pte_pa(clear_kernel_pte(pt, va, ~0UL));
 }
 
 bool pagetable_lookup(const struct pagetable *pt, uintptr_t va, pte_t *entry, unsigned *level)

@@ -67,8 +67,10 @@ void pte_set(pte_t *slot, pte_t val); /* one 64-bit store: hardware and other ha
 /* Boot: maps kernel ranges with the largest leaves that fit. Panics on overlap or lack of memory. */
 void pagetable_map_kernel(struct pagetable *pt, uintptr_t va, paddr_t pa, size_t len,
                           uint64_t flags);
-/* One 4 KiB kernel mapping in the shared half (stacks, windows): 0 or -ENOMEM; unmap returns pa. */
+/* One 4 KiB kernel mapping in the shared half (stacks): 0 or -ENOMEM. To end it: hide it, fence all
+ * harts, unmap it, which returns pa. */
 int pagetable_map_kernel_page(struct pagetable *pt, uintptr_t va, paddr_t pa, uint64_t flags);
+void pagetable_hide_kernel_page(struct pagetable *pt, uintptr_t va);
 paddr_t pagetable_unmap_kernel_page(struct pagetable *pt, uintptr_t va);
 /* What any address maps to; false if nothing. level: 0 = 4 KiB, 1 = 2 MiB, 2 = 1 GiB. */
 bool pagetable_lookup(const struct pagetable *pt, uintptr_t va, pte_t *entry, unsigned *level);
