@@ -101,6 +101,7 @@ enum mutex_rank {
     MUTEX_INODE2,   /* a second inode, after its parent or at a lower address */
     MUTEX_INODE3,
     MUTEX_INODE4,
+    MUTEX_SPACES,    /* the list of address spaces */
     MUTEX_ADDRSPACE, /* page faults take it: never fault on user memory with an inode locked */
     MUTEX_BLOCKMAP,  /* an inode's block tree */
     MUTEX_FSALLOC,   /* block and inode bitmaps */

@@ -22,11 +22,13 @@
 #include "mm/vmfile.h"
 
 static struct kcache *addrspace_cache;
-static struct spinlock all_lock = SPINLOCK_INIT(RANK_LRU, "addrspaces");
+/* The list, and that none on it is freed. Whoever shortens a file holds it for a walk. */
+static struct mutex all_lock;
 static struct list all_spaces = LIST_INIT(all_spaces); /* all_lock */
 
 void addrspace_init(void)
 {
+    mutex_init(&all_lock, MUTEX_SPACES);
     addrspace_cache = kcache_create("addrspace", sizeof(struct addrspace));
 }
 
@@ -41,21 +43,10 @@ struct addrspace *addrspace_create(void)
     }
     as->refs = 1;
     mutex_init(&as->lock, MUTEX_ADDRSPACE);
-    spin_lock(&all_lock);
+    mutex_lock(&all_lock);
     list_add_tail(&all_spaces, &as->all_link);
-    spin_unlock(&all_lock);
+    mutex_unlock(&all_lock);
     return as;
-}
-
-/* False if the last reference is gone already. */
-static bool addrspace_get_live(struct addrspace *as)
-{
-    uint32_t refs = atomic_load(&as->refs);
-
-    while (refs)
-        if (atomic_compare_exchange_weak(&as->refs, &refs, refs + 1))
-            return true;
-    return false;
 }
 
 struct addrspace *addrspace_get(struct addrspace *as)
@@ -75,9 +66,9 @@ void addrspace_put(struct addrspace *as)
 {
     if (!as || atomic_fetch_sub_explicit(&as->refs, 1, memory_order_acq_rel) != 1)
         return;
-    spin_lock(&all_lock);
+    mutex_lock(&all_lock);
     list_del(&as->all_link);
-    spin_unlock(&all_lock);
+    mutex_unlock(&all_lock);
     /* Nobody runs on this table any more, so none of what follows needs a fence. */
     BUG_ON(as->harts);
     mutex_lock(&as->lock);
@@ -222,33 +213,19 @@ static void unmap_file_pages(struct addrspace *as, const struct mapping *m, uint
     }
 }
 
-/* The next space after `as` (whose reference is given back), referenced; NULL at the end. */
-static struct addrspace *next_space(struct addrspace *as)
-{
-    struct list *link;
-    struct addrspace *next = NULL;
-
-    spin_lock(&all_lock);
-    for (link = as ? as->all_link.next : all_spaces.next; link != &all_spaces; link = link->next) {
-        next = list_entry(link, struct addrspace, all_link);
-        if (addrspace_get_live(next))
-            break;
-        next = NULL;
-    }
-    spin_unlock(&all_lock);
-    addrspace_put(as);
-    return next;
-}
-
 void addrspace_unmap_file(struct mapping *m, uint64_t from)
 {
+    struct addrspace *as;
+
     if (!atomic_load(&m->maps))
         return;
-    for (struct addrspace *as = next_space(NULL); as; as = next_space(as)) {
+    mutex_lock(&all_lock);
+    list_for_each (as, &all_spaces, all_link) {
         mutex_lock(&as->lock);
         unmap_file_pages(as, m, from);
         mutex_unlock(&as->lock);
     }
+    mutex_unlock(&all_lock);
 }
 
 /* Copies between kernel memory and a space that need not be current, page by page. */
