@@ -169,10 +169,10 @@ struct addrspace *process_addrspace_get(struct process *p); /* referenced, NULL 
 
 /* The tick hit t, which ran for ns (from the timer interrupt; proc/process.c). */
 void thread_tick(struct thread *t, uint64_t ns);
-struct thread *thread_find_get(int tid);        /* any live thread, referenced; NULL */
+struct thread *thread_find_get(int tid); /* any live thread, referenced; NULL */
 /* Not linked, not started. err_ptr(-ENOMEM), or -EAGAIN when numbers or stacks are used up. */
 struct thread *thread_create(const char *name);
-struct process *process_create(void);           /* no threads yet, not linked; NULL: no memory */
+struct process *process_create(void); /* no threads yet, not linked; NULL: no memory */
 /* Makes p visible. proctree_lock held. */
 void process_link(struct process *p, struct thread *leader, struct process *parent);
 void vfork_release(struct thread *t);
