@@ -40,9 +40,8 @@ struct fault {
     bool write;
 };
 
-static void set_page(struct fault *f, uaddr_t va, pte_t *e, struct page *p, bool writable)
+static void set_page(struct fault *f, pte_t *e, struct page *p, bool writable)
 {
-    (void)va;
     if (!e->bits)
         f->as->rss++;
     pte_set(e, pte_make(page_to_pa(p), vma_pte_flags(f->vma, writable)));
@@ -57,7 +56,7 @@ static int fault_zero(struct fault *f)
     stat_inc(faults_zero);
     /* The zeroes first, then the PTE that shows them. */
     atomic_thread_fence(memory_order_release);
-    set_page(f, f->va, f->pte, p, true);
+    set_page(f, f->pte, p, true);
     return 0;
 }
 
@@ -73,7 +72,7 @@ static int map_copy(struct fault *f, struct page *from)
     if (f->vma->file)
         f->vma->flags |= VMA_COPIED;
     atomic_thread_fence(memory_order_release);
-    set_page(f, f->va, f->pte, p, true);
+    set_page(f, f->pte, p, true);
     return 0;
 }
 
@@ -82,29 +81,9 @@ static uint64_t page_index(const struct vma *v, uaddr_t va)
     return v->pgoff + ((va - v->start) >> PAGE_SHIFT);
 }
 
-static bool beyond_end(const struct vma *v, uint64_t index)
+static uint64_t file_pages(const struct vma *v)
 {
-    return index >= (atomic_load(&v->mapping->size) + PAGE_MASK) >> PAGE_SHIFT;
-}
-
-/* Maps cached neighbours of a file page too: one fault instead of up to sixteen. */
-static void fault_around(struct fault *f)
-{
-    uaddr_t block = ALIGN_DOWN(f->va, FAULT_AROUND * PAGE_SIZE);
-    uaddr_t from = MAX(block, f->vma->start);
-    uaddr_t to = MIN(block + FAULT_AROUND * PAGE_SIZE, f->vma->end);
-    pte_t *e = f->pte - ((f->va - from) >> PAGE_SHIFT);
-
-    for (uaddr_t va = from; va < to; va += PAGE_SIZE, e++) {
-        uint64_t index = page_index(f->vma, va);
-        struct page *p;
-
-        if (e->bits || beyond_end(f->vma, index))
-            continue;
-        p = mapping_find_page(f->vma->mapping, index);
-        if (p)
-            set_page(f, va, e, p, false);
-    }
+    return (atomic_load(&v->mapping->size) + PAGE_MASK) >> PAGE_SHIFT;
 }
 
 /* A shared mapping's first write: the file system gets its say, and the page is dirty from now. */
@@ -125,39 +104,79 @@ static int share_writable(struct fault *f, struct page *p)
     page_unlock(p);
     if (err)
         return err == -ENOMEM ? err : -EIO;
-    set_page(f, f->va, f->pte, p, true);
+    set_page(f, f->pte, p, true);
     return 0;
+}
+
+/* The cached page, or read from the file: then the fault was a major one. */
+static struct page *file_page(struct fault *f, uint64_t index)
+{
+    struct page *p = mapping_find_page(f->vma->mapping, index);
+
+    if (p)
+        return p;
+    thread_count_fault(true);
+    return mapping_read_page(f->vma->mapping, index);
+}
+
+static int fault_file_write(struct fault *f)
+{
+    struct page *p = file_page(f, page_index(f->vma, f->va));
+    int err;
+
+    if (is_err(p))
+        return ptr_err(p);
+    stat_inc(faults_file);
+    if (!(f->vma->flags & VMA_SHARED)) {
+        err = map_copy(f, p);
+        page_put(p);
+        return err;
+    }
+    err = share_writable(f, p);
+    if (err)
+        page_put(p);
+    return err;
+}
+
+/* Maps what is cached of the aligned block around the page too: one fault instead of sixteen. `end`:
+ * the file's size in pages, read once, for it may change. */
+static int fault_file_read(struct fault *f, uint64_t end)
+{
+    const struct vma *v = f->vma;
+    uaddr_t block = ALIGN_DOWN(f->va, FAULT_AROUND * PAGE_SIZE);
+    uaddr_t from = MAX(block, v->start), to = MIN(block + FAULT_AROUND * PAGE_SIZE, v->end);
+    uint64_t first = page_index(v, from), wanted = (f->va - from) >> PAGE_SHIFT;
+    unsigned n = (unsigned)MIN((to - from) >> PAGE_SHIFT, end - first);
+    struct page *pages[FAULT_AROUND];
+    pte_t *e = f->pte - wanted;
+    int err = 0;
+
+    pagecache_lookup_range(v->mapping, first, n, pages);
+    if (!pages[wanted]) {
+        pages[wanted] = file_page(f, first + wanted);
+        if (is_err(pages[wanted])) {
+            err = ptr_err(pages[wanted]);
+            pages[wanted] = NULL;
+        }
+    }
+    if (!err)
+        stat_inc(faults_file);
+    for (unsigned i = 0; i < n; i++) {
+        if (pages[i] && e[i].bits)
+            page_put(pages[i]);
+        else if (pages[i])
+            set_page(f, &e[i], pages[i], false);
+    }
+    return err;
 }
 
 static int fault_file(struct fault *f)
 {
-    uint64_t index = page_index(f->vma, f->va);
-    struct page *p;
-    int err = 0;
+    uint64_t end = file_pages(f->vma);
 
-    if (beyond_end(f->vma, index))
+    if (page_index(f->vma, f->va) >= end)
         return -EIO;
-    p = mapping_find_page(f->vma->mapping, index);
-    if (!p) {
-        thread_count_fault(true);
-        p = mapping_read_page(f->vma->mapping, index);
-    }
-    if (is_err(p))
-        return ptr_err(p);
-    stat_inc(faults_file);
-    if (f->write && f->vma->flags & VMA_SHARED) {
-        err = share_writable(f, p);
-    } else if (f->write) {
-        err = map_copy(f, p);
-        page_put(p);
-        return err;
-    } else {
-        set_page(f, f->va, f->pte, p, false);
-        fault_around(f);
-    }
-    if (err)
-        page_put(p);
-    return err;
+    return f->write ? fault_file_write(f) : fault_file_read(f, end);
 }
 
 /* Every hart that may have the old, read-only entry must forget it before it is used again. */
@@ -185,7 +204,7 @@ static int fault_write_protected(struct fault *f)
     }
     if (!page_test(old, PG_CACHED | PG_RESERVED) && page_refs(old) == 1) {
         stat_inc(faults_cow);
-        set_page(f, f->va, f->pte, old, true);
+        set_page(f, f->pte, old, true);
         /* Other harts' read-only entries at worst fault once more. */
         tlb_flush_page_local(f->va);
         return 0;
