@@ -40,11 +40,11 @@ struct fault {
     bool write;
 };
 
-static void set_page(struct fault *f, pte_t *e, struct page *p, bool writable)
+static void set_page(struct fault *f, struct page *p, bool writable)
 {
-    if (!e->bits)
+    if (!f->pte->bits)
         f->as->rss++;
-    pte_set(e, pte_make(page_to_pa(p), vma_pte_flags(f->vma, writable)));
+    pte_set(f->pte, pte_make(page_to_pa(p), vma_pte_flags(f->vma, writable)));
 }
 
 static int fault_zero(struct fault *f)
@@ -56,7 +56,7 @@ static int fault_zero(struct fault *f)
     stat_inc(faults_zero);
     /* The zeroes first, then the PTE that shows them. */
     atomic_thread_fence(memory_order_release);
-    set_page(f, f->pte, p, true);
+    set_page(f, p, true);
     return 0;
 }
 
@@ -72,7 +72,7 @@ static int map_copy(struct fault *f, struct page *from)
     if (f->vma->file)
         f->vma->flags |= VMA_COPIED;
     atomic_thread_fence(memory_order_release);
-    set_page(f, f->pte, p, true);
+    set_page(f, p, true);
     return 0;
 }
 
@@ -104,7 +104,7 @@ static int share_writable(struct fault *f, struct page *p)
     page_unlock(p);
     if (err)
         return err == -ENOMEM ? err : -EIO;
-    set_page(f, f->pte, p, true);
+    set_page(f, p, true);
     return 0;
 }
 
@@ -149,6 +149,7 @@ static int fault_file_read(struct fault *f, uint64_t end)
     unsigned n = (unsigned)MIN((to - from) >> PAGE_SHIFT, end - first);
     struct page *pages[FAULT_AROUND];
     pte_t *e = f->pte - wanted;
+    uint64_t flags = vma_pte_flags(v, false);
     int err = 0;
 
     pagecache_lookup_range(v->mapping, first, n, pages);
@@ -162,10 +163,14 @@ static int fault_file_read(struct fault *f, uint64_t end)
     if (!err)
         stat_inc(faults_file);
     for (unsigned i = 0; i < n; i++) {
-        if (pages[i] && e[i].bits)
+        if (!pages[i])
+            continue;
+        if (e[i].bits) {
             page_put(pages[i]);
-        else if (pages[i])
-            set_page(f, &e[i], pages[i], false);
+            continue;
+        }
+        pte_set(&e[i], pte_make(page_to_pa(pages[i]), flags));
+        f->as->rss++;
     }
     return err;
 }
@@ -204,7 +209,7 @@ static int fault_write_protected(struct fault *f)
     }
     if (!page_test(old, PG_CACHED | PG_RESERVED) && page_refs(old) == 1) {
         stat_inc(faults_cow);
-        set_page(f, f->pte, old, true);
+        set_page(f, old, true);
         /* Other harts' read-only entries at worst fault once more. */
         tlb_flush_page_local(f->va);
         return 0;

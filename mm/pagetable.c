@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Sv39 page table (Privileged Architecture 1.12, section 4.4): the one file that writes PTEs.
+ * The Sv39 page table (Privileged Architecture 1.12, section 4.4): its tables and how PTEs are found.
  *
  * Invariants: [1] entries 0..95 of the level-1 table under root slot 0 are the process's own, all
  * other entries above level 0 are the kernel's and the same in every process; [2] a leaf below
@@ -39,11 +39,6 @@ static size_t level_size(unsigned level)
 static pte_t *pte_table(pte_t e)
 {
     return pa_to_va(pte_pa(e));
-}
-
-void pte_set(pte_t *slot, pte_t val)
-{
-    *(volatile uint64_t *)&slot->bits = val.bits;
 }
 
 static pte_t *table_alloc(unsigned flags)

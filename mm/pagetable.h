@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sv39 page tables (Privileged Architecture 1.12, section 4.4): one per process, holding the kernel
- * and the process together. Only pagetable.c writes PTEs.
+ * and the process together. Every PTE is written by pte_set.
  *
  *  root slot 0     the process's own level-1 table: entries 0..95 user memory (192 MiB),
  *                  96..511 copied from the kernel's at birth (PLIC, UART, virtio)
@@ -54,6 +54,11 @@ static inline pte_t pte_make(paddr_t pa, uint64_t flags)
     return (pte_t){pa >> PAGE_SHIFT << 10 | flags};
 }
 
+static inline void pte_set(pte_t *slot, pte_t val) /* one store: hardware and other harts look */
+{
+    *(volatile uint64_t *)&slot->bits = val.bits;
+}
+
 int pagetable_create(struct pagetable *pt) must_check; /* two pages, or -ENOMEM */
 /* The user half must be empty of leaves; nobody's satp has it. */
 void pagetable_destroy(struct pagetable *pt);
@@ -62,7 +67,6 @@ paddr_t pagetable_root_pa(const struct pagetable *pt);
 /* The level-0 PTE of a user address. find: NULL if there is no table. make: NULL if no memory. */
 pte_t *pte_find(const struct pagetable *pt, uaddr_t va);
 pte_t *pte_make_path(struct pagetable *pt, uaddr_t va);
-void pte_set(pte_t *slot, pte_t val); /* one 64-bit store: hardware and other harts may look */
 
 /* Boot: maps kernel ranges with the largest leaves that fit. Panics on overlap or lack of memory. */
 void pagetable_map_kernel(struct pagetable *pt, uintptr_t va, paddr_t pa, size_t len,
