@@ -457,8 +457,12 @@ static int fifo_open(struct inode *ip, struct file *f)
     f->private_data = p;
     seen_readers = READ_ONCE(p->reader_opens);
     seen_writers = READ_ONCE(p->writer_opens);
-    f->pos = READ_ONCE(p->writers) ? -1 : (off_t)seen_writers;
     wake_everybody(p);
+    f->pos = -1;
+    if (ip->sb == &pipe_sb) /* through /proc: both ends were there from the start */
+        return 0;
+    if (!READ_ONCE(p->writers))
+        f->pos = (off_t)seen_writers;
     if (!nonblocking(f))
         err = wait_partner(p, f, seen_readers, seen_writers);
     else if (f->mode == FMODE_WRITE && !READ_ONCE(p->readers))

@@ -243,6 +243,31 @@ TEST(vfs_dev_fd)
     CHECK_EQ(read(p[0], &c, 1), 0);
 }
 
+/* Unlike a FIFO's, an end of a pipe is opened again without a wait for the other end. */
+TEST(vfs_dev_fd_without_partner)
+{
+    char path[64], c;
+    int p[2], again;
+
+    CHECK_OK(pipe(p));
+    CHECK_EQ(write(p[1], "z", 1), 1);
+    CHECK_OK(close(p[1]));
+    snprintf(path, sizeof(path), "/dev/fd/%d", p[0]);
+    again = CHECK_OK(open(path, O_RDONLY));
+    CHECK_EQ(read(again, &c, 1), 1);
+    CHECK_EQ(read(again, &c, 1), 0);
+    CHECK_OK(close(again));
+    CHECK_OK(close(p[0]));
+    CHECK_OK(pipe(p));
+    CHECK_OK(close(p[0]));
+    snprintf(path, sizeof(path), "/dev/fd/%d", p[1]);
+    again = CHECK_OK(open(path, O_WRONLY | O_NONBLOCK));
+    CHECK_OK(close(again));
+    again = CHECK_OK(open(path, O_WRONLY));
+    CHECK_OK(close(again));
+    CHECK_OK(close(p[1]));
+}
+
 TEST(vfs_poll)
 {
     int p[2], file = open_new("f");
