@@ -276,13 +276,13 @@ static int run_script(const char *path)
     char *text = read_file(path, &len);
 
     if (!text) {
-        fprintf(stderr, "%s: %s: %s\n", tool_name, path, strerror(errno));
+        fprintf(stderr, "%s: %s: %s\n", program_invocation_name, path, strerror(errno));
         return 127;
     }
     /* Some other machine's program, handed to us because execve refused it. */
     head = strcspn(text, "\n");
     if (head < len && text[head] == '\0') {
-        fprintf(stderr, "%s: %s: not a script\n", tool_name, path);
+        fprintf(stderr, "%s: %s: not a script\n", program_invocation_name, path);
         free(text);
         return 126;
     }

@@ -325,13 +325,13 @@ static int builtin_command(int argc, char **argv)
 static int run_tool(int argc, char **argv)
 {
     const struct tool *tool = tool_find(argv[0]);
-    const char *outer = tool_name;
+    char *outer = program_invocation_name;
     int status;
 
-    tool_name = argv[0];
+    program_invocation_name = argv[0];
     status = tool->main(argc, argv);
     status = finish_output(status);
-    tool_name = outer;
+    program_invocation_name = outer;
     return status;
 }
 

@@ -122,7 +122,7 @@ static int run_function(const struct node *n, int argc, char **argv)
     return status;
 }
 
-static int run_program(const struct node *n, char **argv, bool last)
+static int run_external(const struct node *n, char **argv, bool last)
 {
     bool replace = last && !traps_any() && !sh.job_control;
 
@@ -164,7 +164,7 @@ static int exec_simple(const struct node *n, bool last)
         return run_function(n, argv.n, argv.v);
     if (builtin)
         return run_builtin(builtin, n, argv.n, argv.v);
-    return run_program(n, argv.v, last);
+    return run_external(n, argv.v, last);
 }
 
 /* For the builtin `command`: no function is looked at. */
@@ -173,7 +173,7 @@ int exec_args(int argc, char **argv)
     static const struct node bare;
     const struct builtin *builtin = builtin_find(argv[0]);
 
-    return builtin ? builtin->run(argc, argv) : run_program(&bare, argv, false);
+    return builtin ? builtin->run(argc, argv) : run_external(&bare, argv, false);
 }
 
 /* Compound commands */

@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <fnmatch.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -182,17 +183,14 @@ static void put_text(struct expansion *e, const char *s, bool quoted, bool split
 
 static const char *home_of(const char *name, size_t len)
 {
-    const char *home;
-    char *user, *dir;
+    FILE *file = len ? fopen(PASSWD, "re") : NULL;
+    const char *home = len ? NULL : var_get("HOME");
 
-    if (len == 0) {
-        home = var_get("HOME");
-        return home;
-    }
-    user = arena_strndup(&sh.scratch, name, len);
-    dir = passwd_field(user, 5);
-    home = dir ? arena_strndup(&sh.scratch, dir, strlen(dir)) : NULL;
-    free(dir);
+    for (struct passwd *user; file && !home && (user = fgetpwent(file));)
+        if (strlen(user->pw_name) == len && memcmp(user->pw_name, name, len) == 0)
+            home = arena_strndup(&sh.scratch, user->pw_dir, strlen(user->pw_dir));
+    if (file)
+        fclose(file);
     return home;
 }
 

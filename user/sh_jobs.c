@@ -549,16 +549,16 @@ static int kill_list(int argc, char **argv)
 
         if (sig < 0 && parse_u64(argv[i], 10, &number) && number < 256)
             sig = (int)(number & 127);
-        if (parse_u64(argv[i], 10, &number) && signal_name(sig & 127))
-            printf("%s\n", signal_name(sig & 127));
+        if (parse_u64(argv[i], 10, &number) && sigabbrev_np(sig & 127))
+            printf("%s\n", sigabbrev_np(sig & 127));
         else if (sig >= 0)
             printf("%d\n", sig);
         else
             return warnx("kill: %s: no such signal", argv[i]), 1;
     }
     for (int sig = 1; argc < 3 && sig < NSIG; sig++)
-        if (signal_name(sig))
-            printf("%s\n", signal_name(sig));
+        if (sigabbrev_np(sig))
+            printf("%s\n", sigabbrev_np(sig));
     return 0;
 }
 

@@ -175,8 +175,8 @@ static void traps_print(void)
         print_quoted(trap_actions[sig]);
         if (sig == 0)
             printf(" EXIT\n");
-        else if (signal_name(sig))
-            printf(" %s\n", signal_name(sig));
+        else if (sigabbrev_np(sig))
+            printf(" %s\n", sigabbrev_np(sig));
         else
             printf(" %d\n", sig);
     }
