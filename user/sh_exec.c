@@ -9,13 +9,10 @@
  */
 #include "user/sh.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *current_text;
@@ -333,8 +330,7 @@ static int exec_for(const struct node *n)
             return sh.status;
     } else {
         for (int i = 0; i < sh.nparams; i++)
-            list_add(&sh.scratch, &words,
-                     arena_strndup(&sh.scratch, sh.params[i], strlen(sh.params[i])));
+            list_add(sh.scratch, &words, scratch_copy(sh.params[i]));
     }
     sh.loops++;
     for (int i = 0; i < words.n; i++) {
@@ -424,7 +420,7 @@ static int exec_redirected(const struct node *n, bool last)
 
 int exec_node(const struct node *n, bool last)
 {
-    struct mark mark = scratch_mark();
+    void *mark = scratch_mark();
     int status;
 
     if (!n)
@@ -451,21 +447,15 @@ int exec_node(const struct node *n, bool last)
     return sh.status;
 }
 
-static bool read_output(int fd, struct buf *out)
+static void read_output(int fd, struct buf *out)
 {
     char data[4096];
+    ssize_t n;
 
-    for (;;) {
-        ssize_t n = read(fd, data, sizeof(data));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n == 0;
+    while ((n = read_some(fd, data, sizeof(data))) > 0)
         for (ssize_t i = 0; i < n; i++)
             if (data[i])
                 buf_char(out, data[i]);
-    }
 }
 
 /* $(tree): what it prints, without NUL bytes. */
