@@ -78,7 +78,7 @@ static void through_ring(FILE *file, uint64_t n, bool print_old)
         if (r.held > n)
             ring_drop(&r, print_old);
     }
-    if (!print_old)
+    if (!print_old && r.len > r.start)
         fwrite(r.data + r.start, 1, r.len - r.start, stdout);
     free(r.data);
 }
