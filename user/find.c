@@ -19,8 +19,39 @@
 #define GATHER_MAX 1000
 #define GATHER_BYTES (64 * 1024)
 
+enum kind {
+    AND,
+    OR,
+    NOT,
+    TRUE,
+    FALSE,
+    NAME,
+    INAME,
+    PATH_IS,
+    TYPE,
+    SIZE,
+    MTIME,
+    MMIN,
+    NEWER,
+    PERM,
+    EMPTY,
+    USER,
+    GROUP_IS,
+    LINKS,
+    INUM,
+    PRINT,
+    PRINT0,
+    PRUNE,
+    DELETE,
+    QUIT,
+    EXEC,
+    DEPTH,
+    MAX_DEPTH,
+    MIN_DEPTH
+};
+
 struct node {
-    bool (*evaluate)(struct node *node, const FTSENT *file);
+    enum kind kind;
     struct node *left, *right; /* of and, or, not */
     const char *text;
     /* numbers: "+5" more than, "-5" less than, "5" exactly; for -perm '-' all bits, '/' any */
@@ -38,40 +69,16 @@ static char **words; /* next one */
 static bool depth_first, has_action, quit;
 static uint64_t max_depth = UINT64_MAX, min_depth;
 static struct node *expression;
-static FTS *tree;
 static time_t start_time;
 static int status;
 
 /* Actions */
 
-static bool print(struct node *node, const FTSENT *file)
+static bool delete (const char *path, mode_t mode)
 {
-    fputs(file->fts_path, stdout);
-    putchar(node->text ? '\0' : '\n');
-    return true;
-}
-
-static bool prune(struct node *node, const FTSENT *file)
-{
-    (void)node;
-    if (!depth_first)
-        fts_set(tree, (FTSENT *)file, FTS_SKIP);
-    return true;
-}
-
-static bool stop(struct node *node, const FTSENT *file)
-{
-    (void)node, (void)file;
-    return quit = true;
-}
-
-static bool delete (struct node *node, const FTSENT *file)
-{
-    (void)node;
-    if (strcmp(file->fts_path, ".") == 0 ||
-        (S_ISDIR(file->fts_statp->st_mode) ? rmdir : unlink)(file->fts_path) == 0)
+    if (strcmp(path, ".") == 0 || (S_ISDIR(mode) ? rmdir : unlink)(path) == 0)
         return true;
-    warn("cannot delete '%s'", file->fts_path);
+    warn("cannot delete '%s'", path);
     status = 1;
     return false;
 }
@@ -90,19 +97,19 @@ static void run_gathered(struct node *node)
     free(argv);
 }
 
-static bool exec(struct node *node, const FTSENT *file)
+static bool exec(struct node *node, const char *path)
 {
     if (node->gather) {
         node->gathered = grow(node->gathered, node->ngathered, sizeof(char *));
-        node->gathered[node->ngathered++] = xstrdup(file->fts_path);
-        node->gathered_bytes += strlen(file->fts_path) + 1;
+        node->gathered[node->ngathered++] = xstrdup(path);
+        node->gathered_bytes += strlen(path) + 1;
         if (node->ngathered == GATHER_MAX || node->gathered_bytes > GATHER_BYTES)
             run_gathered(node);
         return true;
     }
     char **argv = xcalloc(node->nwords + 1, sizeof(char *));
     for (size_t i = 0; i < node->nwords; i++)
-        argv[i] = substitute(node->command[i], "{}", file->fts_path);
+        argv[i] = substitute(node->command[i], "{}", path);
     int result = run_program(argv, false);
     for (size_t i = 0; i < node->nwords; i++)
         free(argv[i]);
@@ -129,81 +136,49 @@ static bool compare(const struct node *node, uint64_t value)
                                : value == node->number;
 }
 
-static bool always(struct node *node, const FTSENT *file)
+static bool name_matches(const struct node *node, const char *path)
 {
-    (void)node, (void)file;
-    return true;
-}
-
-static bool never(struct node *node, const FTSENT *file)
-{
-    (void)node, (void)file;
-    return false;
-}
-
-static bool name_matches(struct node *node, const FTSENT *file)
-{
-    const char *name = base_name(file->fts_path);
+    const char *name = base_name(path);
     char *bare = xasprintf("%.*s", (int)(1 + strcspn(name + !!*name, "/")), name);
-    bool result = fnmatch(node->text, bare, (int)node->number) == 0;
+    bool result = fnmatch(node->text, bare, node->kind == INAME ? FNM_CASEFOLD : 0) == 0;
 
     free(bare);
     return result;
 }
 
-static bool path_matches(struct node *node, const FTSENT *file)
-{
-    return fnmatch(node->text, file->fts_path, 0) == 0;
-}
-
-static bool has_type(struct node *node, const FTSENT *file)
+static bool has_type(const char *letters, mode_t mode)
 {
     static const char types[] = "?pc?d?b?f?l?s???";
 
-    return strchr(node->text, types[(file->fts_statp->st_mode >> 12) & 15]) != NULL;
+    return strchr(letters, types[(mode >> 12) & 15]) != NULL;
 }
 
-static bool has_size(struct node *node, const FTSENT *file)
+static bool has_mode(const struct node *node, mode_t mode)
 {
-    return compare(node, ((uint64_t)file->fts_statp->st_size + node->unit - 1) / node->unit);
+    mode_t want = (mode_t)node->number;
+
+    if (node->sign == '-')
+        return (mode & want) == want;
+    if (node->sign == '/')
+        return want == 0 || (mode & want) != 0;
+    return want == (mode & 07777);
 }
 
-static bool has_age(struct node *node, const FTSENT *file)
+static bool is_newer(const struct timespec *a, const struct timespec *b)
 {
-    time_t then = file->fts_statp->st_mtime;
-
-    return compare(node, start_time > then ? (uint64_t)(start_time - then) / node->unit : 0);
-}
-
-static bool is_newer(struct node *node, const FTSENT *file)
-{
-    const struct timespec *a = &file->fts_statp->st_mtim, *b = &node->when;
-
     return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
 }
 
-static bool has_mode(struct node *node, const FTSENT *file)
-{
-    mode_t want = (mode_t)node->number, has = file->fts_statp->st_mode & 07777 & want;
-
-    if (node->sign == '-')
-        return has == want;
-    if (node->sign == '/')
-        return want == 0 || has != 0;
-    return want == (file->fts_statp->st_mode & 07777);
-}
-
-static bool is_empty(struct node *node, const FTSENT *file)
+static bool is_empty(const char *path, const struct stat *st)
 {
     struct dirent *d;
     bool empty = true;
 
-    (void)node;
-    if (!S_ISDIR(file->fts_statp->st_mode))
-        return S_ISREG(file->fts_statp->st_mode) && file->fts_statp->st_size == 0;
-    DIR *dir = opendir(file->fts_path);
+    if (!S_ISDIR(st->st_mode))
+        return S_ISREG(st->st_mode) && st->st_size == 0;
+    DIR *dir = opendir(path);
     if (!dir) {
-        warn("'%s'", file->fts_path);
+        warn("'%s'", path);
         status = 1;
         return false;
     }
@@ -213,24 +188,39 @@ static bool is_empty(struct node *node, const FTSENT *file)
     return empty;
 }
 
-static bool has_user(struct node *node, const FTSENT *file)
+static bool evaluate(struct node *node, FTS *tree, FTSENT *file)
 {
-    return file->fts_statp->st_uid == node->number;
-}
+    const struct stat *st = file->fts_statp;
+    const char *path = file->fts_path;
+    time_t age = start_time > st->st_mtime ? start_time - st->st_mtime : 0;
 
-static bool has_group(struct node *node, const FTSENT *file)
-{
-    return file->fts_statp->st_gid == node->number;
-}
-
-static bool has_links(struct node *node, const FTSENT *file)
-{
-    return compare(node, file->fts_statp->st_nlink);
-}
-
-static bool has_inode(struct node *node, const FTSENT *file)
-{
-    return compare(node, file->fts_statp->st_ino);
+    switch (node->kind) {
+    case AND: return evaluate(node->left, tree, file) && evaluate(node->right, tree, file);
+    case OR: return evaluate(node->left, tree, file) || evaluate(node->right, tree, file);
+    case NOT: return !evaluate(node->left, tree, file);
+    case FALSE: return false;
+    case NAME:
+    case INAME: return name_matches(node, path);
+    case PATH_IS: return fnmatch(node->text, path, 0) == 0;
+    case TYPE: return has_type(node->text, st->st_mode);
+    case SIZE: return compare(node, ((uint64_t)st->st_size + node->unit - 1) / node->unit);
+    case MTIME: return compare(node, (uint64_t)age / (24 * 3600));
+    case MMIN: return compare(node, (uint64_t)age / 60);
+    case NEWER: return is_newer(&st->st_mtim, &node->when);
+    case PERM: return has_mode(node, st->st_mode);
+    case EMPTY: return is_empty(path, st);
+    case USER: return st->st_uid == node->number;
+    case GROUP_IS: return st->st_gid == node->number;
+    case LINKS: return compare(node, st->st_nlink);
+    case INUM: return compare(node, st->st_ino);
+    case PRINT: puts(path); return true;
+    case PRINT0: fwrite(path, 1, strlen(path) + 1, stdout); return true;
+    case PRUNE: return depth_first || fts_set(tree, file, FTS_SKIP) == 0;
+    case DELETE: return delete (path, st->st_mode);
+    case QUIT: return quit = true;
+    case EXEC: return exec(node, path);
+    default: return true;
+    }
 }
 
 /* The arguments of tests and actions */
@@ -242,57 +232,49 @@ static char *argument(const char *option)
     return *words++;
 }
 
-static uint64_t parse_number(const char *text, const char *option)
+static void parse_number(const char *text, const char *option, uint64_t *out)
 {
-    uint64_t value;
-
-    if (!parse_u64(text, 10, &value))
+    if (!parse_u64(text, 10, out))
         diex("invalid argument '%s' to '%s'", text, option);
-    return value;
 }
 
+/* 3, +3, -3; for -size 3c, 3k, 3M: blocks of 512 bytes unless a letter says otherwise */
 static void number_argument(struct node *node, const char *option)
-{
-    const char *text = argument(option);
-
-    if (*text == '+' || *text == '-')
-        node->sign = *text++;
-    node->number = parse_number(text, option);
-}
-
-static void days_argument(struct node *node, const char *option)
-{
-    node->unit = strcmp(option, "-mmin") == 0 ? 60 : 24 * 3600;
-    number_argument(node, option);
-}
-
-/* -size 3, 3c, 3k, 3M: blocks of 512 bytes unless a letter says otherwise */
-static void size_argument(struct node *node, const char *option)
 {
     char *text = argument(option), *last = text + strlen(text) - (*text != '\0');
     uint64_t unit = 512;
 
-    if (*last && strchr("cwbkMG", *last)) {
+    if (node->kind == SIZE && *last && strchr("cwbkMG", *last)) {
         char one[] = {'1', *last, '\0'};
 
         parse_size(one, &unit);
         *last = '\0';
     }
     node->unit = (unsigned)unit;
-    words--;
-    number_argument(node, option);
+    if (*text == '+' || *text == '-')
+        node->sign = *text++;
+    parse_number(text, option, &node->number);
 }
 
-static void text_argument(struct node *node, const char *option)
+static void mode_argument(struct node *node, const char *text)
 {
-    node->text = argument(option);
-    if (strcmp(option, "-iname") == 0)
-        node->number = FNM_CASEFOLD;
+    if (*text == '-' || *text == '/')
+        node->sign = *text++;
+    if (!parse_u64(text, 8, &node->number) || node->number > 07777)
+        diex("invalid mode '%s'", text);
 }
 
-static void reference_argument(struct node *node, const char *option)
+static void owner_argument(struct node *node, const char *db, const char *text)
 {
-    const char *path = argument(option);
+    uint32_t id;
+
+    if (!id_find(db, text, &id))
+        diex("'%s' is not known", text);
+    node->number = id;
+}
+
+static void reference_argument(struct node *node, const char *path)
+{
     struct stat st;
 
     if (stat(path, &st) != 0)
@@ -300,114 +282,65 @@ static void reference_argument(struct node *node, const char *option)
     node->when = st.st_mtim;
 }
 
-static void mode_argument(struct node *node, const char *option)
-{
-    const char *text = argument(option);
-
-    if (*text == '-' || *text == '/')
-        node->sign = *text++;
-    if (!parse_u64(text, 8, &node->number) || node->number > 07777)
-        diex("invalid mode '%s'", text);
-}
-
-static void owner_argument(struct node *node, const char *option)
-{
-    const char *text = argument(option);
-    uint32_t id;
-
-    if (!id_find(strcmp(option, "-user") == 0 ? PASSWD : GROUP, text, &id))
-        diex("'%s' is not the name of a known %s", text, option + 1);
-    node->number = id;
-}
-
-static void exec_argument(struct node *node, const char *option)
+static void exec_argument(struct node *node)
 {
     node->command = words;
     while (*words && strcmp(*words, ";") != 0 &&
            !(strcmp(*words, "+") == 0 && words > node->command && strcmp(words[-1], "{}") == 0))
         words++;
     if (!*words || words == node->command)
-        diex("missing argument to '%s'", option);
+        diex("missing argument to '-exec'");
     node->gather = **words == '+';
     node->nwords = (size_t)(words - node->command) - node->gather;
     words++;
 }
 
-static void zero_argument(struct node *node, const char *option)
-{
-    node->text = option;
-}
-
-static void depth_argument(struct node *node, const char *option)
-{
-    (void)node, (void)option;
-    depth_first = true;
-}
-
 /* Options hold for the whole command wherever they stand; in the expression they are true. */
-static void limit_argument(struct node *node, const char *option)
+static void read_argument(struct node *node, const char *option)
 {
-    (void)node;
-    *(strcmp(option, "-maxdepth") == 0 ? &max_depth : &min_depth) =
-        parse_number(argument(option), option);
+    switch (node->kind) {
+    case NAME:
+    case INAME:
+    case PATH_IS:
+    case TYPE: node->text = argument(option); break;
+    case SIZE:
+    case MTIME:
+    case MMIN:
+    case LINKS:
+    case INUM: number_argument(node, option); break;
+    case NEWER: reference_argument(node, argument(option)); break;
+    case PERM: mode_argument(node, argument(option)); break;
+    case USER: owner_argument(node, PASSWD, argument(option)); break;
+    case GROUP_IS: owner_argument(node, GROUP, argument(option)); break;
+    case EXEC: exec_argument(node); break;
+    case DEPTH:
+    case DELETE: depth_first = true; break;
+    case MAX_DEPTH: parse_number(argument(option), option, &max_depth); break;
+    case MIN_DEPTH: parse_number(argument(option), option, &min_depth); break;
+    default: break;
+    }
 }
 
 static const struct {
     const char *name;
-    bool (*evaluate)(struct node *node, const FTSENT *file);
-    void (*read_argument)(struct node *node, const char *option);
-    bool is_action;
+    enum kind kind;
 } primaries[] = {
-    {"-name", name_matches, text_argument, false},
-    {"-iname", name_matches, text_argument, false},
-    {"-path", path_matches, text_argument, false},
-    {"-type", has_type, text_argument, false},
-    {"-size", has_size, size_argument, false},
-    {"-mtime", has_age, days_argument, false},
-    {"-mmin", has_age, days_argument, false},
-    {"-newer", is_newer, reference_argument, false},
-    {"-perm", has_mode, mode_argument, false},
-    {"-empty", is_empty, NULL, false},
-    {"-user", has_user, owner_argument, false},
-    {"-group", has_group, owner_argument, false},
-    {"-links", has_links, number_argument, false},
-    {"-inum", has_inode, number_argument, false},
-    {"-true", always, NULL, false},
-    {"-false", never, NULL, false},
-    {"-prune", prune, NULL, false},
-    {"-quit", stop, NULL, true},
-    {"-print", print, NULL, true},
-    {"-print0", print, zero_argument, true},
-    {"-delete", delete, depth_argument, true},
-    {"-exec", exec, exec_argument, true},
-    {"-depth", always, depth_argument, false},
-    {"-maxdepth", always, limit_argument, false},
-    {"-mindepth", always, limit_argument, false},
+    {"-name", NAME},          {"-iname", INAME}, {"-path", PATH_IS}, {"-type", TYPE},
+    {"-size", SIZE},          {"-mtime", MTIME}, {"-mmin", MMIN},    {"-newer", NEWER},
+    {"-perm", PERM},          {"-empty", EMPTY}, {"-user", USER},    {"-group", GROUP_IS},
+    {"-links", LINKS},        {"-inum", INUM},   {"-true", TRUE},    {"-false", FALSE},
+    {"-prune", PRUNE},        {"-quit", QUIT},   {"-print", PRINT},  {"-print0", PRINT0},
+    {"-delete", DELETE},      {"-exec", EXEC},   {"-depth", DEPTH},  {"-maxdepth", MAX_DEPTH},
+    {"-mindepth", MIN_DEPTH},
 };
 
 /* The grammar: or → and → not → primary */
 
-static bool both(struct node *node, const FTSENT *file)
-{
-    return node->left->evaluate(node->left, file) && node->right->evaluate(node->right, file);
-}
-
-static bool either(struct node *node, const FTSENT *file)
-{
-    return node->left->evaluate(node->left, file) || node->right->evaluate(node->right, file);
-}
-
-static bool negated(struct node *node, const FTSENT *file)
-{
-    return !node->left->evaluate(node->left, file);
-}
-
-static struct node *new_node(bool (*evaluate)(struct node *node, const FTSENT *file),
-                             struct node *left, struct node *right)
+static struct node *new_node(enum kind kind, struct node *left, struct node *right)
 {
     struct node *node = xcalloc(1, sizeof(*node));
 
-    *node = (struct node){.evaluate = evaluate, .left = left, .right = right};
+    *node = (struct node){.kind = kind, .left = left, .right = right};
     return node;
 }
 
@@ -424,7 +357,7 @@ static struct node *parse_or(void);
 static struct node *parse_primary(void)
 {
     if (accept("!", "-not"))
-        return new_node(negated, parse_primary(), NULL);
+        return new_node(NOT, parse_primary(), NULL);
     const char *word = argument("expression");
     if (strcmp(word, "(") == 0) {
         struct node *inner = parse_or();
@@ -436,10 +369,10 @@ static struct node *parse_primary(void)
     for (size_t i = 0; i < ARRAY_SIZE(primaries); i++) {
         if (strcmp(word, primaries[i].name) != 0)
             continue;
-        struct node *node = new_node(primaries[i].evaluate, NULL, NULL);
-        if (primaries[i].read_argument)
-            primaries[i].read_argument(node, word);
-        has_action |= primaries[i].is_action;
+        struct node *node = new_node(primaries[i].kind, NULL, NULL);
+        read_argument(node, word);
+        has_action |= node->kind == PRINT || node->kind == PRINT0 || node->kind == DELETE ||
+                      node->kind == QUIT || node->kind == EXEC;
         return node;
     }
     diex("unknown predicate '%s'", word);
@@ -452,7 +385,7 @@ static struct node *parse_and(void)
     while (*words && strcmp(*words, ")") != 0 && strcmp(*words, "-o") != 0 &&
            strcmp(*words, "-or") != 0) {
         accept("-a", "-and");
-        node = new_node(both, node, parse_primary());
+        node = new_node(AND, node, parse_primary());
     }
     return node;
 }
@@ -462,18 +395,17 @@ static struct node *parse_or(void)
     struct node *node = parse_and();
 
     while (accept("-o", "-or"))
-        node = new_node(either, node, parse_and());
+        node = new_node(OR, node, parse_and());
     return node;
 }
 
 /* The walk */
 
-static bool visit(FTS *walked, FTSENT *file)
+static bool visit(FTS *tree, FTSENT *file)
 {
     bool is_dir = S_ISDIR(file->fts_statp->st_mode), leaving = file->fts_info == FTS_DP;
     uint64_t depth = (uint64_t)file->fts_level;
 
-    tree = walked;
     if (quit)
         return true;
     if (file->fts_info == FTS_NS || file->fts_info == FTS_DNR || file->fts_info == FTS_ERR) {
@@ -484,9 +416,9 @@ static bool visit(FTS *walked, FTSENT *file)
         leaving = true;
     }
     if (is_dir && !leaving && depth >= max_depth)
-        fts_set(walked, file, FTS_SKIP);
+        fts_set(tree, file, FTS_SKIP);
     if (depth >= min_depth && (!is_dir || leaving == depth_first))
-        expression->evaluate(expression, file);
+        evaluate(expression, tree, file);
     return true;
 }
 
@@ -502,11 +434,11 @@ int find_main(int argc, char **argv)
     while (npaths < argc && !starts_expression(argv[npaths]))
         npaths++;
     words = argv + npaths;
-    expression = *words ? parse_or() : new_node(always, NULL, NULL);
+    expression = *words ? parse_or() : new_node(TRUE, NULL, NULL);
     if (*words)
         diex("unexpected '%s'", *words);
     if (!has_action)
-        expression = new_node(both, expression, new_node(print, NULL, NULL));
+        expression = new_node(AND, expression, new_node(PRINT, NULL, NULL));
     start_time = time(NULL);
     if (npaths == 1)
         walk_tree(".", 0, visit);

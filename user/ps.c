@@ -252,7 +252,8 @@ static void print_harts(void)
         unsigned hart;
 
         line += *line == '\n';
-        if (sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf", &hart, &t[0], &t[1], &t[2], &t[3],
+        if (strncmp(line, "cpu", 3) != 0 || !isdigit((unsigned char)line[3]) ||
+            sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf", &hart, &t[0], &t[1], &t[2], &t[3],
                    &t[4], &t[5], &t[6]) < 5)
             continue;
         for (size_t i = 0; i < ARRAY_SIZE(t); i++)
