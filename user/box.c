@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multi-call program: finds the tool that argv[0] (or `box TOOL`) names and runs it; messages
+ * The multi-call program: finds the tool that argv[0] (or `box TOOL`) names and runs it; options
  * and memory for all tools.
  *
- * Invariants: the table is sorted by name, since tool_find searches it by halves; tool_name is
- * always the name the user typed, so messages read as those of a separate program would.
+ * Invariants: the table is sorted by name, since tool_find searches it by halves;
+ * program_invocation_name is always the name the user typed, so messages read as those of a
+ * separate program would.
  */
 #include "user/box.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *tool_name = "box";
+#include <unistd.h>
 
 #define TOOL(ident, kind, usage_text) {#ident, ident##_main, usage_text, kind},
 static const struct tool tools[] = {
@@ -20,71 +19,74 @@ static const struct tool tools[] = {
 };
 #undef TOOL
 
-/* Messages */
-
-static void message(const char *fmt, va_list ap, int err)
-{
-    /* What the tool has printed so far comes first when both streams are the same terminal. */
-    fflush(stdout);
-    fprintf(stderr, "%s: ", tool_name);
-    vfprintf(stderr, fmt, ap);
-    if (err)
-        fprintf(stderr, ": %s", strerror(err));
-    fputc('\n', stderr);
-}
-
-void warn(const char *fmt, ...)
-{
-    int err = errno;
-    va_list ap;
-
-    va_start(ap, fmt);
-    message(fmt, ap, err);
-    va_end(ap);
-}
-
-void warnx(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    message(fmt, ap, 0);
-    va_end(ap);
-}
-
-void die(const char *fmt, ...)
-{
-    int err = errno;
-    va_list ap;
-
-    va_start(ap, fmt);
-    message(fmt, ap, err);
-    va_end(ap);
-    exit(1);
-}
-
-void diex(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    message(fmt, ap, 0);
-    va_end(ap);
-    exit(1);
-}
-
 int usage_error(int status)
 {
-    const struct tool *tool = tool_find(tool_name);
+    const struct tool *tool = tool_find(program_invocation_name);
 
     fflush(stdout);
-    fprintf(stderr, "usage: %s\n", tool ? tool->usage : tool_name);
+    fprintf(stderr, "usage: %s\n", tool ? tool->usage : program_invocation_name);
     return status;
 }
 
 void usage(int status)
 {
     exit(usage_error(status));
+}
+
+/* Options */
+
+static struct {
+    char *value, *all;
+    int place; /* 0 = not given */
+} given[128];
+
+void read_options(int *argc, char ***argv, const char *letters, int bad)
+{
+    int c;
+
+    for (int place = 1; (c = getopt(*argc, *argv, letters)) != -1; place++) {
+        if (c == '?')
+            usage(bad);
+        given[c].value = optarg;
+        given[c].all = given[c].all ? xasprintf("%s\n%s", given[c].all, optarg) : optarg;
+        given[c].place = place;
+    }
+    *argc -= optind;
+    *argv += optind;
+}
+
+bool opt(char letter)
+{
+    return given[(int)letter].place > 0;
+}
+
+char opt_last(const char *letters)
+{
+    char last = 0;
+
+    for (const char *p = letters; *p; p++)
+        if (given[(int)*p].place > given[(int)last].place)
+            last = *p;
+    return last;
+}
+
+char *opt_value(char letter)
+{
+    return given[(int)letter].value;
+}
+
+char *opt_values(char letter)
+{
+    return given[(int)letter].all;
+}
+
+uint64_t opt_number(char letter, uint64_t otherwise, int bad)
+{
+    uint64_t value = otherwise;
+
+    if (opt(letter) && !parse_u64(opt_value(letter), 10, &value))
+        error(bad, 0, "-%c: invalid number '%s'", letter, opt_value(letter));
+    return value;
 }
 
 /* Memory */
@@ -114,9 +116,7 @@ void *xcalloc(size_t count, size_t size)
 
 char *xstrdup(const char *s)
 {
-    size_t size = strlen(s) + 1;
-
-    return memcpy(xmalloc(size), s, size);
+    return strcpy(xmalloc(strlen(s) + 1), s);
 }
 
 char *xasprintf(const char *fmt, ...)
@@ -129,6 +129,12 @@ char *xasprintf(const char *fmt, ...)
         die("cannot format a string");
     va_end(ap);
     return s;
+}
+
+/* Full at every power of two, which is when it doubles. */
+void *grow(void *array, size_t n, size_t size)
+{
+    return n & (n - 1) ? array : xrealloc(array, (n ? 2 * n : 1) * size);
 }
 
 /* Dispatch */
@@ -153,30 +159,11 @@ int finish_output(int status)
     if (fflush(stdout) == 0 && !failed)
         return status;
     clearerr(stdout);
-    if (errno)
-        warn("write error");
-    else
-        warnx("write error");
+    warn("write error");
     return status ? status : 1;
 }
 
-int tool_run(const struct tool *tool, const char *name, int argc, char **argv)
-{
-    tool_name = name;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: %s\n", tool->usage);
-        return finish_output(0);
-    }
-    return finish_output(tool->main(argc, argv));
-}
-
-static int box_usage(FILE *to, int status)
-{
-    fprintf(to, "usage: box TOOL [ARG]... | box --list | box --help\n");
-    return status;
-}
-
-static int box_list(void)
+static int list_tools(void)
 {
     puts("[");
     for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
@@ -188,24 +175,22 @@ int main(int argc, char **argv)
 {
     const char *name = argc > 0 ? base_name(argv[0]) : "box";
 
-    /* A login shell is started as "-sh". */
-    name += name[0] == '-';
-    const struct tool *tool = tool_find(name);
-    if (tool)
-        return tool_run(tool, name, argc, argv);
-    if (strcmp(name, "box") == 0) {
-        if (argc < 2)
-            return box_usage(stderr, 127);
+    if (strcmp(name, "box") == 0 && argc > 1) {
         if (strcmp(argv[1], "--list") == 0)
-            return box_list();
-        if (strcmp(argv[1], "--help") == 0)
-            return box_usage(stdout, 0);
+            return list_tools();
         argc--, argv++;
-        name = argv[0];
-        tool = tool_find(base_name(name));
-        if (tool)
-            return tool_run(tool, base_name(name), argc, argv);
+        name = base_name(argv[0]);
     }
-    fprintf(stderr, "box: no tool named '%s'\n", name);
-    return box_usage(stderr, 127);
+    /* A login shell is started as "-sh". */
+    program_invocation_name = (char *)name + (name[0] == '-');
+    const struct tool *tool = tool_find(program_invocation_name);
+    if (!tool) {
+        fprintf(stderr, "box: no tool named '%s'\nusage: box TOOL [ARG]... | box --list\n", name);
+        return 127;
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("usage: %s\n", tool->usage);
+        return finish_output(0);
+    }
+    return finish_output(tool->main(argc, argv));
 }

@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Helpers of box.h that know nothing of tools: numbers, files, names and ids, text forms.
+ * Helpers of box.h that know nothing of tools: numbers, files, programs, names and ids, text forms.
  *
- * They report nothing, except open_input and fopen_input; memory comes from xmalloc and friends.
+ * They report nothing, except where box.h says so; memory comes from xmalloc and friends.
  */
 #include "user/box.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
-
-static const struct {
-    int number;
-    const char *name;
-} signals[] = {
-    {SIGHUP, "HUP"},   {SIGINT, "INT"},       {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},
-    {SIGTRAP, "TRAP"}, {SIGABRT, "ABRT"},     {SIGBUS, "BUS"},   {SIGFPE, "FPE"},
-    {SIGKILL, "KILL"}, {SIGUSR1, "USR1"},     {SIGSEGV, "SEGV"}, {SIGUSR2, "USR2"},
-    {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"},     {SIGTERM, "TERM"}, {SIGSTKFLT, "STKFLT"},
-    {SIGCHLD, "CHLD"}, {SIGCONT, "CONT"},     {SIGSTOP, "STOP"}, {SIGTSTP, "TSTP"},
-    {SIGTTIN, "TTIN"}, {SIGTTOU, "TTOU"},     {SIGURG, "URG"},   {SIGXCPU, "XCPU"},
-    {SIGXFSZ, "XFSZ"}, {SIGVTALRM, "VTALRM"}, {SIGPROF, "PROF"}, {SIGWINCH, "WINCH"},
-    {SIGIO, "IO"},     {SIGPWR, "PWR"},       {SIGSYS, "SYS"},
-};
 
 /* Numbers */
 
@@ -35,11 +25,9 @@ bool parse_u64(const char *s, int base, uint64_t *out)
 {
     char *end;
 
-    if (!isalnum((unsigned char)s[0]))
-        return false;
     errno = 0;
     uint64_t value = strtoull(s, &end, base);
-    if (errno || *end)
+    if (!isalnum((unsigned char)s[0]) || errno || *end)
         return false;
     *out = value;
     return true;
@@ -49,11 +37,9 @@ bool parse_i64(const char *s, int base, int64_t *out)
 {
     char *end;
 
-    if (!isalnum((unsigned char)s[s[0] == '-' || s[0] == '+']))
-        return false;
     errno = 0;
     int64_t value = strtoll(s, &end, base);
-    if (errno || *end)
+    if (!isalnum((unsigned char)s[s[0] == '-' || s[0] == '+']) || errno || *end)
         return false;
     *out = value;
     return true;
@@ -61,73 +47,47 @@ bool parse_i64(const char *s, int base, int64_t *out)
 
 bool parse_size(const char *s, uint64_t *out)
 {
-    static const char units[] = "KMGT";
+    static const struct {
+        char letter;
+        uint64_t factor;
+    } units[] = {{'\0', 1},   {'c', 1},       {'w', 2},       {'b', 512},       {'k', 1024},
+                 {'K', 1024}, {'M', 1 << 20}, {'G', 1 << 30}, {'T', 1ULL << 40}};
     char *end;
 
-    if (!isdigit((unsigned char)s[0]))
-        return false;
     errno = 0;
-    uint64_t value = strtoull(s, &end, 0);
-    if (errno)
+    *out = strtoull(s, &end, 10);
+    if (!isdigit((unsigned char)s[0]) || errno || (*end && end[1]))
         return false;
-    if (*end) {
-        const char *unit = strchr(units, toupper((unsigned char)*end));
-        int shift;
-
-        if (!unit || end[1])
-            return false;
-        shift = 10 * (int)(unit - units + 1);
-        if (value > UINT64_MAX >> shift)
-            return false;
-        value <<= shift;
-    }
-    *out = value;
-    return true;
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+        if (units[i].letter == *end)
+            return !__builtin_mul_overflow(*out, units[i].factor, out);
+    return false;
 }
 
-bool parse_duration(const char *s, uint64_t *ns)
+bool parse_duration(const char *s, struct timespec *out)
 {
     static const char units[] = "smhd";
     static const double seconds[] = {1, 60, 3600, 86400};
-    double scale = 1;
     char *end;
-
-    if (!isdigit((unsigned char)s[0]) && s[0] != '.')
-        return false;
     double value = strtod(s, &end);
-    if (end == s)
-        return false;
-    if (*end) {
-        const char *unit = strchr(units, *end);
+    const char *unit = *end ? strchr(units, *end) : units;
 
-        if (!unit || end[1])
-            return false;
-        scale = seconds[unit - units];
-    }
-    value *= scale * 1e9;
-    if (!(value >= 0 && value < 9e18))
+    if ((!isdigit((unsigned char)s[0]) && s[0] != '.') || end == s || !unit || (*end && end[1]))
         return false;
-    *ns = (uint64_t)value;
+    value *= seconds[unit - units];
+    if (!(value < 1e15))
+        return false;
+    out->tv_sec = (time_t)value;
+    out->tv_nsec = (long)((value - (double)out->tv_sec) * 1e9);
     return true;
 }
 
 /* Files */
 
-int open_input(const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return STDIN_FILENO;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        warn("%s", path);
-    return fd;
-}
-
 FILE *fopen_input(const char *path)
 {
-    if (strcmp(path, "-") == 0)
-        return stdin;
-    FILE *file = fopen(path, "re");
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+
     if (!file)
         warn("%s", path);
     return file;
@@ -139,15 +99,46 @@ void fclose_input(FILE *file)
         fclose(file);
 }
 
+bool each_input(int argc, char **argv, bool (*use)(FILE *file, const char *name))
+{
+    static char *standard_input[] = {"-"};
+    bool ok = true;
+
+    if (argc == 0)
+        argc = 1, argv = standard_input;
+    for (int i = 0; i < argc; i++) {
+        FILE *file = fopen_input(argv[i]);
+
+        if (!file) {
+            ok = false;
+            continue;
+        }
+        ok &= use(file, argv[i]);
+        if (ferror(file)) {
+            warn("%s", argv[i]);
+            ok = false;
+        }
+        fclose_input(file);
+    }
+    return ok;
+}
+
+ssize_t read_line(char **line, size_t *room, FILE *file)
+{
+    ssize_t len = getline(line, room, file);
+
+    if (len > 0 && (*line)[len - 1] == '\n')
+        (*line)[--len] = '\0';
+    return len;
+}
+
 bool write_all(int fd, const void *data, size_t len)
 {
     const char *p = data;
 
     while (len > 0) {
-        ssize_t n = write(fd, p, len);
+        ssize_t n = TEMP_FAILURE_RETRY(write(fd, p, len));
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0)
             return false;
         p += n;
@@ -156,54 +147,54 @@ bool write_all(int fd, const void *data, size_t len)
     return true;
 }
 
+ssize_t read_some(int fd, void *buf, size_t len)
+{
+    return TEMP_FAILURE_RETRY(read(fd, buf, len));
+}
+
 bool copy_fd(int from, int to)
 {
     static char buf[64 * 1024];
+    ssize_t n;
 
-    for (;;) {
-        ssize_t n = read(from, buf, sizeof(buf));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n == 0;
+    while ((n = read_some(from, buf, sizeof(buf))) > 0)
         if (!write_all(to, buf, (size_t)n))
             return false;
+    return n == 0;
+}
+
+/* Files in /proc have no size, so the buffer grows with what is read. */
+char *read_fd(int fd, size_t *len)
+{
+    size_t size = 0, room = 4096;
+    char *data = xmalloc(room);
+    ssize_t n;
+
+    while ((n = read_some(fd, data + size, room - size - 2)) > 0) {
+        size += (size_t)n;
+        if (size + 2 == room)
+            data = xrealloc(data, room *= 2);
     }
+    if (n < 0) {
+        free(data);
+        return NULL;
+    }
+    data[size] = '\0';
+    if (len)
+        *len = size;
+    return data;
 }
 
 char *read_file(const char *path, size_t *len)
 {
-    size_t size = 0, room = 4096;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return NULL;
-    char *data = xmalloc(room);
-    for (;;) {
-        /* Files in /proc have no size, so the buffer grows with what is read. */
-        ssize_t n = read(fd, data + size, room - size - 1);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int err = errno;
-
-            free(data);
-            close(fd);
-            errno = err;
-            return NULL;
-        }
-        if (n == 0)
-            break;
-        size += (size_t)n;
-        if (size + 1 == room)
-            data = xrealloc(data, room *= 2);
-    }
+    char *data = read_fd(fd, len);
+    int err = errno;
     close(fd);
-    data[size] = '\0';
-    if (len)
-        *len = size;
+    errno = err;
     return data;
 }
 
@@ -224,79 +215,166 @@ char *path_join(const char *dir, const char *name)
     return xasprintf("%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name);
 }
 
-/* Names and ids. A line is name:…:id:…, in passwd and in group alike. */
-
-static char *line_field(const char *line, int n, size_t *len)
+bool is_directory(const char *path)
 {
-    while (n-- > 0) {
-        line += strcspn(line, ":\n");
-        if (*line != ':')
-            return NULL;
-        line++;
-    }
-    *len = strcspn(line, ":\n");
-    return (char *)line;
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The first line whose field n equals the text; NULL if none. */
-static const char *line_find(const char *data, int n, const char *text)
+char *destination(const char *from, const char *dest)
 {
-    for (const char *line = data; *line;) {
-        size_t len;
-        const char *field = line_field(line, n, &len);
+    if (!is_directory(dest))
+        return xstrdup(dest);
+    const char *name = base_name(from);
+    char *only = xasprintf("%.*s", (int)(1 + strcspn(name + 1, "/")), name);
+    char *path = path_join(dest, only);
+    free(only);
+    return path;
+}
 
-        if (field && strlen(text) == len && memcmp(field, text, len) == 0)
-            return line;
-        line += strcspn(line, "\n");
-        line += *line == '\n';
+bool confirm(const char *question, const char *path)
+{
+    int first, c;
+
+    fflush(stdout);
+    fprintf(stderr, "%s: %s '%s'? ", program_invocation_name, question, path);
+    first = c = getchar();
+    while (c != '\n' && c != EOF)
+        c = getchar();
+    return first == 'y' || first == 'Y';
+}
+
+bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+char *read_link(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t len = readlink(path, target, sizeof(target) - 1);
+
+    return len < 0 ? NULL : xasprintf("%.*s", (int)len, target);
+}
+
+bool walk_tree(const char *path, int flags, bool (*visit)(FTS *tree, FTSENT *entry))
+{
+    char *paths[] = {(char *)path, NULL};
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | flags, NULL);
+    bool ok = true;
+    FTSENT *entry;
+
+    if (!tree)
+        die("%s", path);
+    while ((entry = fts_read(tree)) != NULL)
+        ok &= visit(tree, entry);
+    fts_close(tree);
+    return ok;
+}
+
+/* Programs */
+
+static bool runnable(const char *path)
+{
+    struct stat st;
+
+    return access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+char *find_program(const char *path, const char *name)
+{
+    if (strchr(name, '/'))
+        return runnable(name) ? xstrdup(name) : NULL;
+    for (path = path ? path : "/bin:/sbin:/usr/bin:/usr/sbin"; path;) {
+        size_t len = strcspn(path, ":");
+        char *whole = xasprintf("%.*s/%s", len ? (int)len : 1, len ? path : ".", name);
+
+        if (runnable(whole))
+            return whole;
+        free(whole);
+        path = path[len] ? path + len + 1 : NULL;
     }
     return NULL;
 }
 
+void exec_program(char **argv)
+{
+    execvp(argv[0], argv);
+    int err = errno;
+    warn("'%s'", argv[0]);
+    _exit(err == ENOENT ? 127 : 126);
+}
+
+int run_program(char **argv, bool without_input)
+{
+    int result = -1;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid < 0)
+        warn("cannot fork");
+    if (pid == 0) {
+        int null = without_input ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+
+        if (null >= 0)
+            dup2(null, STDIN_FILENO);
+        exec_program(argv);
+    }
+    return pid < 0 || TEMP_FAILURE_RETRY(waitpid(pid, &result, 0)) < 0 ? -1 : result;
+}
+
+/* Names and ids */
+
+/* The first entry with that name, or if name is NULL with that id. */
+static bool id_entry(const char *db, const char **name, uint32_t *id)
+{
+    FILE *file = fopen(db, "re");
+    bool users = strcmp(db, PASSWD) == 0, found = false;
+    static char kept[64];
+
+    while (file && !found) {
+        struct passwd *user = users ? fgetpwent(file) : NULL;
+        struct group *group = users ? NULL : fgetgrent(file);
+
+        if (!user && !group)
+            break;
+        const char *its_name = user ? user->pw_name : group->gr_name;
+        uint32_t its_id = user ? user->pw_uid : group->gr_gid;
+        found = *name ? strcmp(*name, its_name) == 0 : *id == its_id;
+        if (found) {
+            snprintf(kept, sizeof(kept), "%s", its_name);
+            *name = kept;
+            *id = its_id;
+        }
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
 const char *id_name(const char *db, uint32_t id)
 {
-    static char name[64];
-    char *data = read_file(db, NULL);
-    const char *line;
-    size_t len;
+    static char number[16];
+    const char *name = NULL;
 
-    snprintf(name, sizeof(name), "%u", id);
-    line = data ? line_find(data, 2, name) : NULL;
-    if (line && line_field(line, 0, &len))
-        snprintf(name, sizeof(name), "%.*s", (int)len, line);
-    free(data);
-    return name;
+    if (id_entry(db, &name, &id))
+        return name;
+    snprintf(number, sizeof(number), "%u", id);
+    return number;
 }
 
 bool id_find(const char *db, const char *name, uint32_t *id)
 {
-    char *data = read_file(db, NULL);
-    const char *line = data ? line_find(data, 0, name) : NULL;
-    char *field = NULL;
     uint64_t value;
-    size_t len;
 
-    if (line)
-        field = line_field(line, 2, &len);
-    if (field)
-        field[len] = '\0';
-    bool ok = parse_u64(field ? field : name, 10, &value) && value < UINT32_MAX;
-    if (ok)
-        *id = (uint32_t)value;
-    free(data);
-    return ok;
-}
-
-char *passwd_field(const char *user, int n)
-{
-    char *data = read_file(PASSWD, NULL);
-    const char *line = data ? line_find(data, 0, user) : NULL;
-    size_t len;
-    const char *field = line ? line_field(line, n, &len) : NULL;
-    char *result = field ? xasprintf("%.*s", (int)len, field) : NULL;
-
-    free(data);
-    return result;
+    if (id_entry(db, &name, id))
+        return true;
+    if (!parse_u64(name, 10, &value) || value >= UINT32_MAX)
+        return false;
+    *id = (uint32_t)value;
+    return true;
 }
 
 /* Text forms */
@@ -318,34 +396,90 @@ void format_mode(mode_t mode, char out[11])
     out[10] = '\0';
 }
 
+/* Rounded up, as du and df do: what is shown is never less than what there is. */
 void format_human(uint64_t bytes, char *out, size_t size)
 {
-    static const char units[] = "BKMGTPE";
-    uint64_t tenths = bytes * 10;
-    int unit = 0;
+    uint64_t tenths = bytes > UINT64_MAX / 16 ? bytes / 1024 * 10 : bytes * 10;
+    int unit = bytes > UINT64_MAX / 16;
 
-    if (bytes > UINT64_MAX / 16) {
-        tenths = bytes / 1024 * 10;
-        unit = 1;
-    }
-    while (tenths >= 10240) {
+    for (; tenths >= 10240; unit++)
         tenths = (tenths + 1023) / 1024;
-        unit++;
-    }
     if (unit == 0)
-        snprintf(out, size, "%llu", (unsigned long long)bytes);
+        snprintf(out, size, "%u", (unsigned)bytes);
     else if (tenths < 100)
-        snprintf(out, size, "%u.%u%c", (unsigned)tenths / 10, (unsigned)tenths % 10, units[unit]);
+        snprintf(out, size, "%u.%u%c", (unsigned)tenths / 10, (unsigned)tenths % 10,
+                 "BKMGTPE"[unit]);
     else
-        snprintf(out, size, "%u%c", (unsigned)(tenths + 9) / 10, units[unit]);
+        snprintf(out, size, "%u%c", (unsigned)(tenths + 9) / 10, "BKMGTPE"[unit]);
 }
 
-const char *signal_name(int number)
+const char *format_time(time_t when, const char *format)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-        if (signals[i].number == number)
-            return signals[i].name;
-    return NULL;
+    static char text[4096];
+    struct tm *tm = localtime(&when);
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    return tm && (strftime(text, sizeof(text), format, tm) || !*format) ? text : "?";
+#pragma GCC diagnostic pop
+}
+
+/* Modes: a clause is who, then one or more of +-= with bits. NULL when malformed. */
+static const char *apply_clause(const char *p, bool is_dir, mode_t *mode)
+{
+    static const char classes[] = "ugo";
+    static const mode_t class_bits[] = {S_ISUID | 0700, S_ISGID | 0070, S_ISVTX | 0007};
+    mode_t who = 0, mask = 0;
+
+    for (const char *class; *p && ((class = strchr(classes, *p)) || *p == 'a'); p++)
+        who |= *p == 'a' ? 07777 : class_bits[class - classes];
+    if (!who) {
+        /* Nobody named means everybody, except for what the umask withholds. */
+        mask = umask(0);
+        umask(mask);
+        who = 07777;
+    }
+    if (!*p || !strchr("+-=", *p))
+        return NULL;
+    while (*p && strchr("+-=", *p)) {
+        char op = *p++;
+        mode_t bits = 0;
+
+        for (; *p && strchr("rwxXstugo", *p); p++)
+            switch (*p) {
+            case 'r': bits |= 0444; break;
+            case 'w': bits |= 0222; break;
+            case 'x': bits |= 0111; break;
+            case 'X': bits |= is_dir || (*mode & 0111) ? 0111 : 0; break;
+            case 's': bits |= S_ISUID | S_ISGID; break;
+            case 't': bits |= S_ISVTX; break;
+            default: bits |= (*mode >> (*p == 'u' ? 6 : *p == 'g' ? 3 : 0) & 7) * 0111;
+            }
+        bits &= who & ~mask;
+        /* A directory keeps its set-id bits unless they are named. */
+        if (op == '=')
+            *mode &= ~(who & (is_dir ? 01777 : 07777));
+        *mode = op == '-' ? *mode & ~bits : *mode | bits;
+    }
+    return p;
+}
+
+bool parse_mode(const char *text, mode_t old, mode_t *out)
+{
+    mode_t mode = old & 07777;
+    uint64_t octal;
+
+    if (parse_u64(text, 8, &octal)) {
+        *out = (mode_t)octal;
+        return octal <= 07777;
+    }
+    do
+        text = apply_clause(text, S_ISDIR(old), &mode);
+    while (text && *text++ == ',');
+    if (!text || text[-1])
+        return false;
+    *out = mode;
+    return true;
 }
 
 int signal_number(const char *text)
@@ -356,8 +490,29 @@ int signal_number(const char *text)
         return number < NSIG ? (int)number : -1;
     if (strncasecmp(text, "SIG", 3) == 0)
         text += 3;
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-        if (strcasecmp(signals[i].name, text) == 0)
-            return signals[i].number;
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigabbrev_np(sig) && strcasecmp(sigabbrev_np(sig), text) == 0)
+            return sig;
     return -1;
+}
+
+char *substitute(const char *word, const char *mark, const char *with)
+{
+    const char *at = strstr(word, mark);
+
+    if (!at)
+        return xstrdup(word);
+    char *rest = substitute(at + strlen(mark), mark, with);
+    char *whole = xasprintf("%.*s%s%s", (int)(at - word), word, with, rest);
+    free(rest);
+    return whole;
+}
+
+int terminal_width(void)
+{
+    struct winsize size;
+
+    if (!isatty(STDOUT_FILENO))
+        return 0;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }

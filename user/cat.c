@@ -1,79 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cat: files one after the other.
- *
- * Without -n it copies blocks straight between descriptors. Read and write failures are told
- * apart: the first concerns one file only, the second ends the program.
+ * cat and tee: files one after the other, and one input to several files.
  */
 #include "user/box.h"
 
-#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-static bool copy_plain(const char *path, int fd)
+/* The numbering goes on from file to file, and so does a line that no newline ended. */
+static bool cat_numbered(FILE *file, const char *name)
 {
-    static char buf[64 * 1024];
-    ssize_t n;
+    static bool at_start = true;
+    static unsigned long line;
+    int c;
 
-    while ((n = read(fd, buf, sizeof(buf))) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            warn("%s", path);
-            return false;
-        }
-        if (!write_all(STDOUT_FILENO, buf, (size_t)n))
-            die("write error");
+    (void)name;
+    while ((c = getc(file)) != EOF) {
+        if (at_start)
+            printf("%6lu\t", ++line);
+        putchar(c);
+        at_start = c == '\n';
     }
     return true;
 }
 
-static bool cat_plain(const char *path)
+/* A failed read concerns one file only, a failed write ends the program. */
+static bool cat_plain(FILE *file, const char *name)
 {
-    int fd = open_input(path);
+    static char buf[64 * 1024];
+    ssize_t n;
 
-    if (fd < 0)
-        return false;
-    bool ok = copy_plain(path, fd);
-    if (fd != STDIN_FILENO)
-        close(fd);
-    return ok;
-}
-
-/* The numbering goes on from file to file, and so does a line that no newline ended. */
-static bool cat_numbered(const char *path, unsigned long *line, bool *at_start)
-{
-    FILE *file = fopen_input(path);
-    int c;
-
-    if (!file)
-        return false;
-    while ((c = getc(file)) != EOF) {
-        if (*at_start)
-            printf("%6lu\t", ++*line);
-        putchar(c);
-        *at_start = c == '\n';
-    }
-    bool ok = !ferror(file);
-    if (!ok)
-        warn("%s", path);
-    fclose_input(file);
-    return ok;
+    while ((n = read_some(fileno(file), buf, sizeof(buf))) > 0)
+        if (!write_all(STDOUT_FILENO, buf, (size_t)n))
+            die("write error");
+    if (n < 0)
+        warn("%s", name);
+    return n == 0;
 }
 
 int cat_main(int argc, char **argv)
 {
-    static char *const standard_input[] = {"-", NULL};
-    bool number = false, at_start = true, ok = true;
-    unsigned long line = 0;
-    int opt;
+    read_options(&argc, &argv, "nu", 1);
+    return each_input(argc, argv, opt('n') ? cat_numbered : cat_plain) ? 0 : 1;
+}
 
-    while ((opt = getopt(argc, argv, "nu")) != -1) {
-        if (opt == '?')
-            usage(1);
-        number |= opt == 'n';
+/* A file that fails is given up, the others go on. */
+int tee_main(int argc, char **argv)
+{
+    static char buf[64 * 1024];
+    bool ok = true;
+    ssize_t n;
+
+    read_options(&argc, &argv, "ai", 1);
+    if (opt('i'))
+        signal(SIGINT, SIG_IGN);
+    int *fds = xcalloc((size_t)argc + 1, sizeof(*fds)); /* -1: given up */
+    fds[argc] = STDOUT_FILENO;
+    for (int i = 0; i < argc; i++) {
+        int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (opt('a') ? O_APPEND : O_TRUNC);
+
+        fds[i] = open(argv[i], flags, 0666);
+        if (fds[i] < 0) {
+            warn("%s", argv[i]);
+            ok = false;
+        }
     }
-    for (char *const *path = optind < argc ? argv + optind : standard_input; *path; path++)
-        ok &= number ? cat_numbered(*path, &line, &at_start) : cat_plain(*path);
+    while ((n = read_some(STDIN_FILENO, buf, sizeof(buf))) > 0)
+        for (int i = 0; i <= argc; i++)
+            if (fds[i] >= 0 && !write_all(fds[i], buf, (size_t)n)) {
+                warn("%s", i < argc ? argv[i] : "standard output");
+                fds[i] = -1;
+                ok = false;
+            }
+    if (n < 0)
+        die("read error");
+    free(fds);
     return ok ? 0 : 1;
 }

@@ -1,19 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * date, sleep and time: asking the clock, waiting for it, and measuring with it.
+ * date, sleep, time and touch: asking the clock, waiting for it, measuring with it, and putting its
+ * time on files.
  */
 #include "user/box.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* date */
+/* "@SECONDS" or "YYYY-MM-DD[ hh:mm:ss]" */
+static struct timespec parse_when(const char *text)
+{
+    struct tm tm = {.tm_isdst = -1};
+    int64_t seconds;
+
+    if (text[0] == '@' && parse_i64(text + 1, 10, &seconds))
+        return (struct timespec){.tv_sec = seconds};
+    int fields = sscanf(text, "%d-%d-%d%*1[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                        &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    struct timespec when = {.tv_sec = mktime(&tm)};
+    if (fields < 3 || when.tv_sec == -1)
+        diex("invalid date '%s'", text);
+    return when;
+}
 
 /* strftime has no %N (nanoseconds): it is filled in first. "%%N" stays as it is. */
 static char *fill_nanoseconds(const char *format, long ns)
@@ -21,7 +37,7 @@ static char *fill_nanoseconds(const char *format, long ns)
     char *out = xmalloc(10 * strlen(format) + 1), *p = out;
 
     while (*format) {
-        if (format[0] == '%' && format[1] == 'N') {
+        if (strncmp(format, "%N", 2) == 0) {
             p += sprintf(p, "%09ld", ns);
             format += 2;
             continue;
@@ -34,111 +50,105 @@ static char *fill_nanoseconds(const char *format, long ns)
     return out;
 }
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-static void print_date(const char *format, const struct timespec *when)
-{
-    struct tm *tm = localtime(&when->tv_sec);
-    char *filled = fill_nanoseconds(format, when->tv_nsec), text[4096] = "";
-
-    if (!tm)
-        diex("time %lld is out of range", (long long)when->tv_sec);
-    strftime(text, sizeof(text), filled, tm);
-    puts(text);
-    free(filled);
-}
-#pragma GCC diagnostic pop
-
 int date_main(int argc, char **argv)
 {
-    const char *format = "%a %b %e %H:%M:%S %Z %Y";
     struct timespec when;
-    int64_t seconds;
-    bool set = false;
-    int opt;
 
+    read_options(&argc, &argv, "d:s:u", 1);
+    if (opt('u'))
+        setenv("TZ", "UTC0", 1);
     clock_gettime(CLOCK_REALTIME, &when);
-    while ((opt = getopt(argc, argv, "d:s:u")) != -1) {
-        switch (opt) {
-        case 's': set = true; /* fall through */
-        case 'd':
-            if (optarg[0] != '@' || !parse_i64(optarg + 1, 10, &seconds))
-                diex("invalid date '%s'", optarg);
-            when = (struct timespec){.tv_sec = seconds};
-            break;
-        case 'u': setenv("TZ", "UTC0", 1); break;
-        default: usage(1);
-        }
-    }
-    if (set && clock_settime(CLOCK_REALTIME, &when) != 0)
+    if (opt('d') || opt('s'))
+        when = parse_when(opt_value(opt('s') ? 's' : 'd'));
+    if (opt('s') && clock_settime(CLOCK_REALTIME, &when) != 0)
         die("cannot set date");
-    if (optind < argc) {
-        if (argv[optind][0] != '+' || optind + 1 < argc)
-            usage(1);
-        format = argv[optind] + 1;
-    }
-    print_date(format, &when);
+    if (argc > 1 || (argc == 1 && argv[0][0] != '+'))
+        usage(1);
+    char *format = fill_nanoseconds(argc ? argv[0] + 1 : "%a %b %e %H:%M:%S %Z %Y", when.tv_nsec);
+    puts(format_time(when.tv_sec, format));
+    free(format);
     return 0;
 }
-
-/* sleep */
 
 int sleep_main(int argc, char **argv)
 {
-    uint64_t total = 0, part;
+    struct timespec left;
 
-    if (argc < 2) {
-        warnx("missing operand");
+    if (argc < 2)
         usage(1);
-    }
+    for (int i = 1; i < argc; i++)
+        if (!parse_duration(argv[i], &left))
+            diex("invalid time interval '%s'", argv[i]);
     for (int i = 1; i < argc; i++) {
-        if (!parse_duration(argv[i], &part)) {
-            warnx("invalid time interval '%s'", argv[i]);
-            usage(1);
-        }
-        total += part;
+        parse_duration(argv[i], &left);
+        while (nanosleep(&left, &left) != 0)
+            if (errno != EINTR)
+                die("cannot sleep");
     }
-    struct timespec left = {(time_t)(total / 1000000000), (long)(total % 1000000000)};
-    while (nanosleep(&left, &left) != 0)
-        if (errno != EINTR)
-            die("cannot sleep");
     return 0;
 }
 
-/* time */
-
-static void print_duration(const char *label, long seconds, long microseconds)
+static void print_duration(const char *label, double seconds)
 {
-    if (microseconds < 0) {
-        microseconds += 1000000;
-        seconds--;
-    }
-    fprintf(stderr, "%s %ld.%02ld\n", label, seconds, microseconds / 10000);
+    fprintf(stderr, "%s %.2f\n", label, seconds);
 }
 
 int time_main(int argc, char **argv)
 {
     struct timespec start, end;
     struct rusage used;
-    int status, first = argc > 1 && strcmp(argv[1], "-p") == 0 ? 2 : 1;
 
-    if (first >= argc)
+    read_options(&argc, &argv, "+p", 1);
+    if (argc == 0)
         usage(1);
     clock_gettime(CLOCK_MONOTONIC, &start);
-    pid_t pid = fork();
-    if (pid < 0)
-        die("cannot fork");
-    if (pid == 0) {
-        execvp(argv[first], argv + first);
-        warn("cannot run %s", argv[first]);
-        _exit(errno == ENOENT ? 127 : 126);
-    }
-    while (wait4(pid, &status, 0, &used) < 0)
-        if (errno != EINTR)
-            die("cannot wait");
+    int status = run_program(argv, false);
+    if (status == -1)
+        return 1;
     clock_gettime(CLOCK_MONOTONIC, &end);
-    print_duration("real", end.tv_sec - start.tv_sec, (end.tv_nsec - start.tv_nsec) / 1000);
-    print_duration("user", used.ru_utime.tv_sec, used.ru_utime.tv_usec);
-    print_duration("sys", used.ru_stime.tv_sec, used.ru_stime.tv_usec);
+    getrusage(RUSAGE_CHILDREN, &used);
+    print_duration("real", (double)(end.tv_sec - start.tv_sec) +
+                               (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+    print_duration("user", (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6);
+    print_duration("sys", (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* touch */
+
+static bool touch(const char *path, const struct timespec times[2])
+{
+    if (utimensat(AT_FDCWD, path, times, 0) == 0 || (errno == ENOENT && opt('c')))
+        return true;
+    int fd = errno == ENOENT ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    bool ok = fd >= 0 && futimens(fd, times) == 0;
+    if (!ok)
+        warn("cannot touch '%s'", path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+int touch_main(int argc, char **argv)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
+    struct stat st;
+    bool ok = true;
+
+    read_options(&argc, &argv, "acd:mr:", 1);
+    if (argc == 0)
+        usage(1);
+    if (opt('d'))
+        times[0] = times[1] = parse_when(opt_value('d'));
+    if (opt('r')) {
+        if (stat(opt_value('r'), &st) != 0)
+            die("failed to get attributes of '%s'", opt_value('r'));
+        times[0] = st.st_atim;
+        times[1] = st.st_mtim;
+    }
+    if (opt('a') != opt('m'))
+        times[opt('a')].tv_nsec = UTIME_OMIT;
+    for (int i = 0; i < argc; i++)
+        ok &= touch(argv[i], times);
+    return ok ? 0 : 1;
 }

@@ -5,18 +5,14 @@
 #include "user/box.h"
 
 #include <inttypes.h>
-#include <string.h>
-#include <unistd.h>
-
-static bool silent, list;
 
 static int report_end(const char *name, uint64_t bytes, uint64_t lines, bool in_line)
 {
-    if (silent)
+    if (opt('s'))
         return 1;
     if (bytes == 0)
         warnx("EOF on %s which is empty", name);
-    else if (list)
+    else if (opt('l'))
         warnx("EOF on %s after byte %" PRIu64, name, bytes);
     else
         warnx("EOF on %s after byte %" PRIu64 ", %sline %" PRIu64, name, bytes,
@@ -41,8 +37,8 @@ static int compare(FILE *a, FILE *b, char **names)
         if (x == EOF || y == EOF)
             return report_end(names[x == EOF ? 0 : 1], offset, line - (last == '\n'), last != '\n');
         offset++;
-        if (x != y && !list) {
-            if (!silent)
+        if (x != y && !opt('l')) {
+            if (!opt('s'))
                 printf("%s %s differ: char %" PRIu64 ", line %" PRIu64 "\n", names[0], names[1],
                        offset, line);
             return 1;
@@ -58,17 +54,7 @@ static int compare(FILE *a, FILE *b, char **names)
 
 int cmp_main(int argc, char **argv)
 {
-    int opt;
-
-    while ((opt = getopt(argc, argv, "ls")) != -1) {
-        switch (opt) {
-        case 'l': list = true; break;
-        case 's': silent = true; break;
-        default: usage(2);
-        }
-    }
-    argc -= optind;
-    argv += optind;
+    read_options(&argc, &argv, "ls", 2);
     if (argc < 1 || argc > 2)
         usage(2);
     char *names[] = {argv[0], argc == 2 ? argv[1] : "-"};

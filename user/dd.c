@@ -7,211 +7,145 @@
  */
 #include "user/box.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-static struct {
-    const char *input, *output;
-    uint64_t in_size, out_size, count, skip, seek;
-    bool no_truncate, sync_data, sync_all, pad, keep_going, full_blocks, append, exclusive;
-    bool no_create, quiet, no_rate;
-} options = {.in_size = 512, .out_size = 512, .count = UINT64_MAX};
-
-static struct {
-    uint64_t full_in, part_in, full_out, part_out, bytes;
-} done;
+static const char *input, *output;
+static uint64_t in_size = 512, out_size = 512, count = UINT64_MAX, skip, seek;
+static bool no_truncate, sync_data, sync_all, pad, keep_going, full_blocks, append, quiet;
+static uint64_t full_in, part_in, full_out, part_out, bytes_out;
 
 /* Operands */
 
 /* "4k", "1M", "512b", "2x512": products of numbers with units */
 static uint64_t parse_bytes(const char *text)
 {
-    static const struct {
-        const char *name;
-        uint64_t factor;
-    } units[] = {{"", 1},         {"c", 1},         {"w", 2},          {"b", 512},
-                 {"k", 1024},     {"K", 1024},      {"M", 1 << 20},    {"G", 1 << 30},
-                 {"KiB", 1024},   {"kB", 1000},     {"KB", 1000},      {"MiB", 1 << 20},
-                 {"MB", 1000000}, {"GiB", 1 << 30}, {"GB", 1000000000}};
-    uint64_t product = 1;
+    char *copy = xstrdup(text), *rest = copy, *factor;
+    uint64_t product = 1, value;
 
-    for (const char *p = text;;) {
-        char *end;
-        size_t i = 0;
-
-        errno = 0;
-        uint64_t value = strtoull(p, &end, 10);
-        size_t len = strcspn(end, "x");
-        while (i < ARRAY_SIZE(units) &&
-               (strncmp(units[i].name, end, len) != 0 || units[i].name[len]))
-            i++;
-        if (end == p || *p == '-' || errno || i == ARRAY_SIZE(units) ||
-            __builtin_mul_overflow(value, units[i].factor, &value) ||
-            __builtin_mul_overflow(product, value, &product))
+    while ((factor = strsep(&rest, "x")) != NULL)
+        if (!parse_size(factor, &value) || __builtin_mul_overflow(product, value, &product))
             diex("invalid number: '%s'", text);
-        if (!end[len])
-            return product;
-        p = end + len + 1;
-    }
+    free(copy);
+    return product;
 }
 
-static uint64_t parse_block_size(const char *text)
-{
-    uint64_t size = parse_bytes(text);
-
-    if (size == 0 || size > 1 << 30)
-        diex("invalid block size: '%s'", text);
-    return size;
-}
+static const struct {
+    const char *name;
+    uint64_t *number;
+    const char **text;
+} operands[] = {
+    {"if", NULL, &input},    {"of", NULL, &output},    {"bs", &in_size, NULL},
+    {"ibs", &in_size, NULL}, {"obs", &out_size, NULL}, {"count", &count, NULL},
+    {"skip", &skip, NULL},   {"seek", &seek, NULL},
+};
 
 static const struct {
     const char *list, *word;
     bool *flag;
 } words[] = {
-    {"conv", "notrunc", &options.no_truncate}, {"conv", "fsync", &options.sync_all},
-    {"conv", "fdatasync", &options.sync_data}, {"conv", "sync", &options.pad},
-    {"conv", "noerror", &options.keep_going},  {"conv", "excl", &options.exclusive},
-    {"conv", "nocreat", &options.no_create},   {"iflag", "fullblock", &options.full_blocks},
-    {"oflag", "append", &options.append},      {"status", "none", &options.quiet},
-    {"status", "noxfer", &options.no_rate},
+    {"conv", "notrunc", &no_truncate}, {"conv", "fsync", &sync_all},
+    {"conv", "fdatasync", &sync_data}, {"conv", "sync", &pad},
+    {"conv", "noerror", &keep_going},  {"iflag", "fullblock", &full_blocks},
+    {"oflag", "append", &append},      {"status", "none", &quiet},
 };
 
-static void parse_words(const char *list, const char *value)
+static bool parse_word(const char *list, const char *word)
 {
-    char *copy = xstrdup(value), *save;
-
-    for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-        size_t i = 0;
-
-        while (i < ARRAY_SIZE(words) &&
-               (strcmp(words[i].list, list) != 0 || strcmp(words[i].word, word) != 0))
-            i++;
-        if (i == ARRAY_SIZE(words))
-            diex("invalid %s: '%s'", list, word);
-        *words[i].flag = true;
-    }
-    free(copy);
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcmp(words[i].list, list) == 0 && strcmp(words[i].word, word) == 0)
+            return *words[i].flag = true;
+    return false;
 }
 
-static void parse_operand(const char *text)
+static void parse_operand(char *operand)
 {
-    const char *equals = strchr(text, '=');
+    char *value = strchr(operand, '='), *word;
 
-    if (!equals)
-        diex("unrecognized operand '%s'", text);
-    const char *value = equals + 1;
-    char *name = xasprintf("%.*s", (int)(equals - text), text);
-    if (strcmp(name, "if") == 0)
-        options.input = value;
-    else if (strcmp(name, "of") == 0)
-        options.output = value;
-    else if (strcmp(name, "bs") == 0)
-        options.in_size = options.out_size = parse_block_size(value);
-    else if (strcmp(name, "ibs") == 0)
-        options.in_size = parse_block_size(value);
-    else if (strcmp(name, "obs") == 0)
-        options.out_size = parse_block_size(value);
-    else if (strcmp(name, "count") == 0)
-        options.count = parse_bytes(value);
-    else if (strcmp(name, "skip") == 0)
-        options.skip = parse_bytes(value);
-    else if (strcmp(name, "seek") == 0)
-        options.seek = parse_bytes(value);
-    else if (strcmp(name, "conv") == 0 || strcmp(name, "iflag") == 0 ||
-             strcmp(name, "oflag") == 0 || strcmp(name, "status") == 0)
-        parse_words(name, value);
-    else
-        diex("unrecognized operand '%s'", text);
-    free(name);
+    if (!value)
+        diex("unrecognized operand '%s'", operand);
+    *value++ = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(operands); i++) {
+        if (strcmp(operands[i].name, operand) != 0)
+            continue;
+        if (operands[i].text)
+            *operands[i].text = value;
+        else
+            *operands[i].number = parse_bytes(value);
+        if (strcmp(operand, "bs") == 0)
+            out_size = in_size;
+        return;
+    }
+    while ((word = strsep(&value, ",")) != NULL)
+        if (!parse_word(operand, word))
+            diex("unrecognized operand '%s=%s'", operand, word);
 }
 
 /* Copying */
 
-static ssize_t read_block(int fd, char *buf, size_t size)
+static ssize_t read_block(int fd, char *buf)
 {
     size_t got = 0;
+    ssize_t n;
 
-    while (got < size) {
-        ssize_t n = read(fd, buf + got, size - got);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && got == 0)
-            return -1;
-        if (n <= 0)
-            break;
-        got += (size_t)n;
-        if (!options.full_blocks)
-            break;
-    }
-    return (ssize_t)got;
+    do {
+        n = read_some(fd, buf + got, in_size - got);
+        got += n > 0 ? (size_t)n : 0;
+    } while (full_blocks && n > 0 && got < in_size);
+    return n < 0 && got == 0 ? -1 : (ssize_t)got;
 }
 
-static uint64_t position(uint64_t blocks, uint64_t size)
+static off_t position(uint64_t blocks, uint64_t size)
 {
-    uint64_t bytes;
+    off_t bytes;
 
-    if (__builtin_mul_overflow(blocks, size, &bytes) || bytes > INT64_MAX)
+    if (__builtin_mul_overflow(blocks, size, &bytes))
         diex("offset too large");
     return bytes;
 }
 
-static bool skip_input(int fd, char *buf)
+static void skip_input(int fd, char *buf)
 {
-    uint64_t bytes = position(options.skip, options.in_size);
+    off_t bytes = position(skip, in_size);
 
-    if (bytes == 0 || lseek(fd, (off_t)bytes, SEEK_CUR) >= 0)
-        return true;
-    for (uint64_t i = 0; i < options.skip; i++)
-        if (read_block(fd, buf, options.in_size) <= 0) {
-            warnx("'%s': cannot skip to specified offset",
-                  options.input ? options.input : "standard input");
-            return false;
-        }
-    return true;
+    if (bytes == 0 || lseek(fd, bytes, SEEK_CUR) >= 0)
+        return;
+    for (uint64_t i = 0; i < skip; i++)
+        if (read_block(fd, buf) <= 0)
+            diex("'%s': cannot skip to specified offset", input);
 }
 
 static int open_output(void)
 {
-    int flags = O_WRONLY | O_CLOEXEC | (options.no_create ? 0 : O_CREAT);
-    uint64_t start = position(options.seek, options.out_size);
-    struct stat st;
+    off_t start = position(seek, out_size);
     int fd = STDOUT_FILENO;
+    struct stat st;
 
-    if (options.append)
-        flags |= O_APPEND;
-    if (options.exclusive)
-        flags |= O_EXCL;
-    if (options.output) {
-        fd = open(options.output, flags, 0666);
+    if (output) {
+        fd = open(output, O_WRONLY | O_CLOEXEC | O_CREAT | (append ? O_APPEND : 0), 0666);
         if (fd < 0)
-            die("failed to open '%s'", options.output);
-        if (!options.no_truncate && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-            ftruncate(fd, (off_t)start) != 0)
-            die("failed to truncate '%s'", options.output);
+            die("failed to open '%s'", output);
+        if (!no_truncate && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(fd, start) != 0)
+            die("failed to truncate '%s'", output);
     }
-    if (start && lseek(fd, (off_t)start, SEEK_CUR) < 0)
-        die("'%s': cannot seek", options.output ? options.output : "standard output");
+    if (start && lseek(fd, start, SEEK_CUR) < 0)
+        die("'%s': cannot seek", output ? output : "standard output");
     return fd;
 }
 
-/* Writes in blocks of obs: in place when it equals ibs, which is the usual case. */
 static void write_blocks(int fd, const char *data, size_t len)
 {
     while (len > 0) {
-        size_t part = len < options.out_size ? len : (size_t)options.out_size;
+        size_t part = len < out_size ? len : (size_t)out_size;
 
         if (!write_all(fd, data, part))
-            die("error writing '%s'", options.output ? options.output : "standard output");
-        done.full_out += part == options.out_size;
-        done.part_out += part != options.out_size;
-        done.bytes += part;
+            die("error writing '%s'", output ? output : "standard output");
+        ++*(part == out_size ? &full_out : &part_out);
+        bytes_out += part;
         data += part;
         len -= part;
     }
@@ -221,54 +155,26 @@ static bool copy(int in, int out, char *buf)
 {
     bool ok = true;
 
-    while (done.full_in + done.part_in < options.count) {
-        ssize_t n = read_block(in, buf, options.in_size);
+    while (full_in + part_in < count) {
+        ssize_t n = read_block(in, buf);
 
-        if (n < 0) {
-            warn("error reading '%s'", options.input ? options.input : "standard input");
-            ok = false;
-            if (!options.keep_going || lseek(in, (off_t)options.in_size, SEEK_CUR) < 0)
-                return false;
-            if (!options.pad)
-                continue;
-            n = 0;
-        } else if (n == 0) {
+        if (n == 0)
             break;
+        if (n < 0) {
+            warn("error reading '%s'", input ? input : "standard input");
+            ok = false;
+            if (!keep_going || lseek(in, (off_t)in_size, SEEK_CUR) < 0)
+                break;
+            n = 0;
         }
-        done.full_in += (size_t)n == options.in_size;
-        done.part_in += (size_t)n != options.in_size;
-        if (options.pad) {
-            memset(buf + n, 0, options.in_size - (size_t)n);
-            n = (ssize_t)options.in_size;
+        ++*((size_t)n == in_size ? &full_in : &part_in);
+        if (pad) {
+            memset(buf + n, 0, in_size - (size_t)n);
+            n = (ssize_t)in_size;
         }
         write_blocks(out, buf, (size_t)n);
     }
     return ok;
-}
-
-static bool finish_file(int fd)
-{
-    if ((options.sync_all && fsync(fd) != 0) || (options.sync_data && fdatasync(fd) != 0)) {
-        warn("sync failed for '%s'", options.output ? options.output : "standard output");
-        return false;
-    }
-    if (close(fd) != 0) {
-        warn("closing '%s'", options.output ? options.output : "standard output");
-        return false;
-    }
-    return true;
-}
-
-static void print_summary(double seconds)
-{
-    if (options.quiet)
-        return;
-    fprintf(stderr, "%" PRIu64 "+%" PRIu64 " records in\n%" PRIu64 "+%" PRIu64 " records out\n",
-            done.full_in, done.part_in, done.full_out, done.part_out);
-    if (options.no_rate)
-        return;
-    fprintf(stderr, "%" PRIu64 " bytes copied, %.6g s, %.1f MB/s\n", done.bytes, seconds,
-            seconds > 0 ? (double)done.bytes / seconds / 1e6 : 0.0);
 }
 
 int dd_main(int argc, char **argv)
@@ -278,16 +184,26 @@ int dd_main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++)
         parse_operand(argv[i]);
-    if (options.input && (in = open(options.input, O_RDONLY | O_CLOEXEC)) < 0)
-        die("failed to open '%s'", options.input);
+    if (in_size == 0 || in_size > 1 << 30 || out_size == 0)
+        diex("invalid block size");
+    if (input && (in = open(input, O_RDONLY | O_CLOEXEC)) < 0)
+        die("failed to open '%s'", input);
     int out = open_output();
-    char *buf = xmalloc(options.in_size);
+    char *buf = xmalloc(in_size);
     clock_gettime(CLOCK_MONOTONIC, &start);
-    bool ok = skip_input(in, buf) && copy(in, out, buf);
-    ok &= finish_file(out);
+    skip_input(in, buf);
+    bool ok = copy(in, out, buf);
+    if ((sync_all && fsync(out) != 0) || (sync_data && fdatasync(out) != 0) || close(out) != 0)
+        die("cannot finish '%s'", output ? output : "standard output");
     clock_gettime(CLOCK_MONOTONIC, &end);
-    print_summary((double)(end.tv_sec - start.tv_sec) +
-                  (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+    double seconds =
+        (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    if (!quiet)
+        fprintf(stderr,
+                "%" PRIu64 "+%" PRIu64 " records in\n%" PRIu64 "+%" PRIu64 " records out\n"
+                "%" PRIu64 " bytes copied, %.6g s, %.1f MB/s\n",
+                full_in, part_in, full_out, part_out, bytes_out, seconds,
+                seconds > 0 ? (double)bytes_out / seconds / 1e6 : 0.0);
     free(buf);
     return ok ? 0 : 1;
 }

@@ -2,304 +2,184 @@
 /*
  * head and tail: the first and the last lines or bytes.
  *
- * tail never holds more of a pipe than it has to print: a ring of the last N lines, or of the last
- * N bytes. A file that can seek is read backwards for its last lines instead.
+ * tail never holds more of a pipe than it has to print: a ring of the last N pieces, which are
+ * lines or single bytes. A file that can seek is read backwards for its last pieces instead.
  */
 #include "user/box.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* "10", "-10" (all but the last), "+10" (from the 10th on); sign is '\0' for none. */
-struct amount {
-    uint64_t n;
-    char sign;
-    bool bytes;
-};
+static bool bytes, titles, is_tail;
+static uint64_t amount;
+static char sign; /* "10" none, "-10" all but the last, "+10" from the 10th on */
 
-static void parse_amount(const char *text, bool bytes, struct amount *amount)
+static bool ends_piece(int c)
 {
-    const char *digits = text + (*text == '-' || *text == '+');
-
-    if (!parse_size(digits, &amount->n))
-        diex("invalid number of %s: '%s'", bytes ? "bytes" : "lines", text);
-    /* "010" is ten here. */
-    if (isdigit((unsigned char)digits[strlen(digits) - 1]))
-        parse_u64(digits, 10, &amount->n);
-    amount->sign = digits == text ? '\0' : *text;
-    amount->bytes = bytes;
+    return bytes || c == '\n';
 }
 
-static void put(const void *data, size_t len)
-{
-    if (fwrite(data, 1, len, stdout) != len)
-        die("write error");
-}
-
-static void title(const char *path, int shown)
-{
-    printf("%s==> %s <==\n", shown ? "\n" : "", strcmp(path, "-") == 0 ? "standard input" : path);
-}
-
-/*
- * Rings: what is pushed out of a full ring is printed (head -n -N) or dropped (tail -n N). A ring
- * grows only as far as the input fills it, so a huge N costs nothing by itself.
- */
-
-struct slot {
-    char *text;
-    size_t room;
-    ssize_t len;
-};
-
-static size_t grown(size_t room, size_t most)
-{
-    return room < most / 2 ? 2 * room : most;
-}
-
-static void ring_lines(FILE *file, size_t size, bool print_old)
-{
-    /* One slot more than the ring holds: the line being read. */
-    size_t most = size + 1, room = most < 16 ? most : 16, next = 0, held = 0;
-    struct slot *ring = xcalloc(room, sizeof(*ring));
-
-    for (;;) {
-        if (next == room && room < most) {
-            size_t old = room;
-
-            room = grown(room, most);
-            ring = xrealloc(ring, room * sizeof(*ring));
-            memset(ring + old, 0, (room - old) * sizeof(*ring));
-        }
-        next %= most;
-        ring[next].len = getline(&ring[next].text, &ring[next].room, file);
-        if (ring[next].len < 0)
-            break;
-        next++;
-        if (held < size)
-            held++;
-        else if (print_old)
-            put(ring[next % most].text, (size_t)ring[next % most].len);
-    }
-    size_t first = (next + most - held) % most;
-    for (size_t i = 0; !print_old && i < held; i++)
-        put(ring[(first + i) % most].text, (size_t)ring[(first + i) % most].len);
-    for (size_t i = 0; i < room; i++)
-        free(ring[i].text);
-    free(ring);
-}
-
-static void ring_bytes(FILE *file, size_t size, bool print_old)
-{
-    size_t room = size < 4096 ? size : 4096, next = 0, held = 0;
-    char *ring = xmalloc(room);
-    int c;
-
-    while (size > 0 && (c = getc(file)) != EOF) {
-        if (next == room && room < size)
-            ring = xrealloc(ring, room = grown(room, size));
-        next %= size;
-        if (held == size && print_old)
-            putchar(ring[next]);
-        held += held < size;
-        ring[next++] = (char)c;
-    }
-    if (!print_old && held == size) {
-        put(ring + next, size - next);
-        put(ring, next);
-    } else if (!print_old) {
-        put(ring, held);
-    }
-    free(ring);
-}
-
-/* head */
-
-static void first_lines(FILE *file, uint64_t n)
+static void copy_pieces(FILE *file, uint64_t n)
 {
     int c;
 
     while (n > 0 && (c = getc(file)) != EOF) {
         putchar(c);
-        n -= c == '\n';
+        n -= ends_piece(c);
     }
 }
 
-static void copy_bytes(FILE *file, uint64_t n)
+/* Grows only as far as the input fills it, so that a huge number of pieces costs nothing. */
+struct ring {
+    char *data; /* the pieces, one after the other, from `start` on */
+    size_t start, len, room;
+    uint64_t held;
+};
+
+static void ring_drop(struct ring *r, bool print)
 {
-    char buf[4096];
+    size_t first = r->start;
 
-    while (n > 0) {
-        size_t got = fread(buf, 1, n < sizeof(buf) ? (size_t)n : sizeof(buf), file);
+    while (r->start < r->len && !ends_piece(r->data[r->start++]))
+        ;
+    if (print)
+        fwrite(r->data + first, 1, r->start - first, stdout);
+    r->held--;
+}
 
-        if (got == 0)
-            break;
-        put(buf, got);
-        n -= got;
+static void ring_add(struct ring *r, char c)
+{
+    if (r->len == r->room && r->start > r->room / 2) {
+        memmove(r->data, r->data + r->start, r->len -= r->start);
+        r->start = 0;
+    } else if (r->len == r->room) {
+        r->data = xrealloc(r->data, r->room = r->room ? 2 * r->room : 4096);
     }
+    r->data[r->len++] = c;
 }
 
-static void head_file(FILE *file, const struct amount *amount)
+/*
+ * What is pushed out of the last n > 0 pieces is printed (head -n -N), or what stays (tail -n N).
+ * Out goes a whole piece, since another one has begun.
+ */
+static void through_ring(FILE *file, uint64_t n, bool print_old)
 {
-    if (amount->sign == '-' && amount->n == 0)
-        copy_bytes(file, UINT64_MAX);
-    else if (amount->sign == '-')
-        (amount->bytes ? ring_bytes : ring_lines)(file, (size_t)amount->n, true);
-    else if (amount->bytes)
-        copy_bytes(file, amount->n);
-    else
-        first_lines(file, amount->n);
-}
-
-/* tail */
-
-static void skip_then_copy(FILE *file, const struct amount *amount)
-{
-    uint64_t skip = amount->n ? amount->n - 1 : 0;
+    struct ring r = {0};
+    bool at_start = true;
     int c;
 
-    while (skip > 0 && (c = getc(file)) != EOF)
-        skip -= amount->bytes || c == '\n';
-    copy_bytes(file, UINT64_MAX);
+    while ((c = getc(file)) != EOF) {
+        r.held += at_start;
+        ring_add(&r, (char)c);
+        at_start = ends_piece(c);
+        if (r.held > n)
+            ring_drop(&r, print_old);
+    }
+    if (!print_old && r.len > r.start)
+        fwrite(r.data + r.start, 1, r.len - r.start, stdout);
+    free(r.data);
 }
 
-/* Moves a seekable file to the start of its last n lines, reading it backwards block by block. */
-static bool seek_last_lines(FILE *file, uint64_t n)
+static void head_file(FILE *file)
+{
+    if (sign == '-' && amount > 0)
+        through_ring(file, amount, true);
+    else
+        copy_pieces(file, sign == '-' ? UINT64_MAX : amount);
+}
+
+/* Moves a seekable file to the start of its last n pieces, reading it backwards block by block. */
+static bool seek_back(FILE *file, uint64_t n)
 {
     char buf[4096];
     int fd = fileno(file);
     struct stat st;
+    off_t start = lseek(fd, 0, SEEK_CUR);
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || start < 0 || start >= st.st_size)
         return false;
-    off_t start = lseek(fd, 0, SEEK_CUR), pos = st.st_size;
-    if (start < 0 || start > pos)
-        return false;
-    /* The newline that ends the last line does not count. */
-    if (pread(fd, buf, 1, pos - 1) != 1)
-        return false;
-    n += buf[0] == '\n';
-    while (n > 0 && pos > start) {
+    for (off_t pos = st.st_size; pos > start;) {
         size_t len = pos - start < (off_t)sizeof(buf) ? (size_t)(pos - start) : sizeof(buf);
 
         pos -= (off_t)len;
         if (pread(fd, buf, len, pos) != (ssize_t)len)
             return false;
-        while (n > 0 && len > 0)
-            n -= buf[--len] == '\n';
-        if (n == 0)
-            return fseeko(file, pos + (off_t)len + 1, SEEK_SET) == 0;
+        /* The newline that ends the last line does not count. */
+        while (len-- > 0)
+            if (ends_piece(buf[len]) && (bytes || pos + (off_t)len + 1 < st.st_size) && n-- == 1)
+                return fseeko(file, pos + (off_t)len + !bytes, SEEK_SET) == 0;
     }
     return fseeko(file, start, SEEK_SET) == 0;
 }
 
-static void tail_file(FILE *file, const struct amount *amount)
+static void tail_file(FILE *file)
 {
-    if (amount->sign == '+') {
-        skip_then_copy(file, amount);
-        return;
+    int c;
+
+    if (sign == '+') {
+        for (uint64_t skip = amount ? amount - 1 : 0; skip > 0 && (c = getc(file)) != EOF;)
+            skip -= ends_piece(c);
+        copy_pieces(file, UINT64_MAX);
+    } else if (amount > 0 && seek_back(file, amount)) {
+        copy_pieces(file, UINT64_MAX);
+    } else if (amount > 0) {
+        through_ring(file, amount, false);
     }
-    if (amount->bytes) {
-        ring_bytes(file, (size_t)amount->n, false);
-        return;
-    }
-    if (amount->n > 0 && seek_last_lines(file, amount->n))
-        copy_bytes(file, UINT64_MAX);
-    else
-        ring_lines(file, (size_t)amount->n, false);
 }
 
-/* Polls for more once a second; ends with the process. */
-static void follow(FILE *file)
+static bool show(FILE *file, const char *name)
 {
-    static const struct timespec pause = {.tv_sec = 1};
+    static bool shown;
 
-    for (;;) {
+    if (titles)
+        printf("%s==> %s <==\n", shown ? "\n" : "",
+               strcmp(name, "-") == 0 ? "standard input" : name);
+    shown = true;
+    (is_tail ? tail_file : head_file)(file);
+    /* Polls for more once a second; ends with the process. */
+    while (opt('f')) {
         fflush(stdout);
-        nanosleep(&pause, NULL);
+        sleep(1);
         clearerr(file);
-        copy_bytes(file, UINT64_MAX);
+        copy_pieces(file, UINT64_MAX);
     }
+    return true;
 }
 
-/* Operands */
-
-static bool each_file(int argc, char **argv, const struct amount *amount, bool with_titles,
-                      void (*print)(FILE *file, const struct amount *amount), bool following)
+/* "-5", and for tail "+5", as the first argument is an old way to write "-n 5". */
+static void read_old_style(int argc, char **argv)
 {
-    static char *standard_input[] = {"-"};
-    char **paths = optind < argc ? argv + optind : standard_input;
-    int count = optind < argc ? argc - optind : 1, shown = 0;
-    bool ok = true;
-
-    for (int i = 0; i < count; i++) {
-        FILE *file = strcmp(paths[i], "-") == 0 ? stdin : fopen(paths[i], "re");
-
-        if (!file) {
-            warn("cannot open '%s' for reading", paths[i]);
-            ok = false;
-            continue;
-        }
-        if (with_titles)
-            title(paths[i], shown++);
-        print(file, amount);
-        if (ferror(file)) {
-            warn("error reading '%s'", paths[i]);
-            ok = false;
-        }
-        if (following && i == count - 1)
-            follow(file);
-        fclose_input(file);
-    }
-    return ok;
-}
-
-/* The old form: `head -5`, `tail -5`, `tail +5`: turned into -n5 before getopt sees it. */
-static char *modern_option(const char *word, bool plus)
-{
-    if (!(word[0] == '-' || (plus && word[0] == '+')) || !isdigit((unsigned char)word[1]))
-        return NULL;
-    return xasprintf("-n%s", word[0] == '+' ? word : word + 1);
-}
-
-static int ends(int argc, char **argv, const char *letters, bool is_tail)
-{
-    struct amount amount = {.n = 10};
-    bool quiet = false, titles = false, following = false;
-    char *old = argc > 1 ? modern_option(argv[1], is_tail) : NULL;
-    int opt;
+    bool old = argc > 1 && strchr(is_tail ? "-+" : "-", argv[1][0]) && argv[1][0] &&
+               isdigit((unsigned char)argv[1][1]);
 
     if (old)
-        argv[1] = old;
-    while ((opt = getopt(argc, argv, letters)) != -1) {
-        switch (opt) {
-        case 'n': parse_amount(optarg, false, &amount); break;
-        case 'c': parse_amount(optarg, true, &amount); break;
-        case 'f': following = true; break;
-        case 'q': quiet = true, titles = false; break;
-        case 'v': titles = true; break;
-        default: usage(1);
-        }
-    }
-    if (amount.n > SIZE_MAX / 64)
-        amount.n = SIZE_MAX / 64;
-    titles |= argc - optind > 1 && !quiet;
-    bool ok = each_file(argc, argv, &amount, titles, is_tail ? tail_file : head_file, following);
-    free(old);
-    return ok ? 0 : 1;
+        argv[1] = xasprintf("-n%s", argv[1] + (argv[1][0] == '-'));
+}
+
+static int run(int argc, char **argv)
+{
+    read_old_style(argc, argv);
+    read_options(&argc, &argv, is_tail ? "c:fn:qv" : "c:n:qv", 1);
+    bytes = opt_last("nc") == 'c';
+    const char *text = opt_value(bytes ? 'c' : 'n') ? opt_value(bytes ? 'c' : 'n') : "10";
+    if (*text == '-' || *text == '+')
+        sign = *text++;
+    if (!parse_size(text, &amount))
+        diex("invalid number of %s: '%s'", bytes ? "bytes" : "lines", text);
+    titles = (argc > 1 || opt('v')) && !opt('q');
+    return each_input(argc, argv, show) ? 0 : 1;
 }
 
 int head_main(int argc, char **argv)
 {
-    return ends(argc, argv, "c:n:qv", false);
+    return run(argc, argv);
 }
 
 int tail_main(int argc, char **argv)
 {
-    return ends(argc, argv, "c:fn:qv", true);
+    is_tail = true;
+    return run(argc, argv);
 }

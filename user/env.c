@@ -4,37 +4,26 @@
  */
 #include "user/box.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 int env_main(int argc, char **argv)
 {
-    int opt;
-
     /* '+': what follows the command is the command's own. */
-    while ((opt = getopt(argc, argv, "+iu:")) != -1) {
-        switch (opt) {
-        case 'i': clearenv(); break;
-        case 'u': unsetenv(optarg); break;
-        default: usage(125);
-        }
-    }
-    if (optind < argc && strcmp(argv[optind], "-") == 0) {
+    read_options(&argc, &argv, "+iu:", 125);
+    bool dash = argc > 0 && strcmp(argv[0], "-") == 0;
+    argc -= dash, argv += dash;
+    if (opt('i') || dash)
         clearenv();
-        optind++;
-    }
-    for (; optind < argc && strchr(argv[optind], '='); optind++)
-        if (putenv(argv[optind]) != 0)
-            die("%s", argv[optind]);
-    if (optind < argc) {
-        execvp(argv[optind], argv + optind);
-        warn("'%s'", argv[optind]);
-        return errno == ENOENT ? 127 : 126;
-    }
+    if (opt('u'))
+        for (char *rest = opt_values('u'), *name; (name = strsep(&rest, "\n")) != NULL;)
+            unsetenv(name);
+    for (; argc > 0 && strchr(argv[0], '='); argc--, argv++)
+        if (putenv(argv[0]) != 0)
+            die("%s", argv[0]);
+    if (argc > 0)
+        exec_program(argv);
     for (char **e = environ; e && *e; e++)
         puts(*e);
     return 0;

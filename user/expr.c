@@ -4,6 +4,8 @@
  * STRING : REGEX, and ( ), length, substr, index, match. Values are strings; those that look like
  * whole numbers are used as such. Exit status: 0 the result is neither empty nor 0, 1 it is,
  * 2 bad expression.
+ *
+ * Values are never freed: the process ends with the expression.
  */
 #include "user/box.h"
 
@@ -13,22 +15,17 @@
 
 static char **words;
 
-static char *parse_or(void);
+static char *parse_level(int level);
 
 static _Noreturn void fail(const char *what)
 {
-    warnx("%s", what);
+    error(2, 0, "%s", what);
     exit(2);
-}
-
-static bool is_word(const char *text)
-{
-    return *words && strcmp(*words, text) == 0;
 }
 
 static bool accept(const char *text)
 {
-    if (!is_word(text))
+    if (!*words || strcmp(*words, text) != 0)
         return false;
     words++;
     return true;
@@ -65,19 +62,15 @@ static char *match(const char *text, const char *pattern)
 {
     regmatch_t m[2];
     regex_t regex;
-    char *result;
 
     if (regcomp(&regex, pattern, 0) != 0)
         fail("invalid regular expression");
     bool found = regexec(&regex, text, 2, m, 0) == 0 && m[0].rm_so == 0;
-    if (regex.re_nsub > 0)
-        result = found && m[1].rm_so >= 0
-                     ? xasprintf("%.*s", (int)(m[1].rm_eo - m[1].rm_so), text + m[1].rm_so)
-                     : xstrdup("");
-    else
-        result = from_number(found ? m[0].rm_eo : 0);
-    regfree(&regex);
-    return result;
+    if (regex.re_nsub == 0)
+        return from_number(found ? m[0].rm_eo : 0);
+    return found && m[1].rm_so >= 0
+               ? xasprintf("%.*s", (int)(m[1].rm_eo - m[1].rm_so), text + m[1].rm_so)
+               : "";
 }
 
 static char *substring(const char *text, int64_t from, int64_t len)
@@ -85,80 +78,51 @@ static char *substring(const char *text, int64_t from, int64_t len)
     int64_t size = (int64_t)strlen(text);
 
     if (from < 1 || from > size || len < 1)
-        return xstrdup("");
-    if (len > size - from + 1)
-        len = size - from + 1;
-    return xasprintf("%.*s", (int)len, text + from - 1);
-}
-
-static char *next_word(void)
-{
-    if (!*words)
-        fail("syntax error: missing argument");
-    return xstrdup(*words++);
+        return "";
+    return xasprintf("%.*s", (int)(len < size ? len : size), text + from - 1);
 }
 
 static char *parse_primary(void)
 {
-    char *result, *a, *b, *c;
+    bool more = *words && words[1];
 
     if (accept("(")) {
-        result = parse_or();
+        char *inner = parse_level(0);
+
         if (!accept(")"))
             fail("syntax error: expecting ')'");
-        return result;
+        return inner;
     }
-    if (is_word(")"))
-        fail("syntax error: unexpected ')'");
-    if (is_word("+") && words[1]) {
-        words++;
-        return next_word();
+    if (more && accept("length"))
+        return from_number((int64_t)strlen(parse_primary()));
+    if (more && accept("index")) {
+        char *text = parse_primary();
+        size_t at = strcspn(text, parse_primary());
+
+        return from_number(text[at] ? (int64_t)at + 1 : 0);
     }
-    if (is_word("length") && words[1]) {
-        words++;
-        a = parse_primary();
-        result = from_number((int64_t)strlen(a));
-        free(a);
-    } else if (is_word("index") && words[1]) {
-        words++;
-        a = parse_primary(), b = parse_primary();
-        size_t at = strcspn(a, b);
-        result = from_number(a[at] ? (int64_t)at + 1 : 0);
-        free(a), free(b);
-    } else if (is_word("match") && words[1]) {
-        words++;
-        a = parse_primary(), b = parse_primary();
-        result = match(a, b);
-        free(a), free(b);
-    } else if (is_word("substr") && words[1]) {
-        words++;
-        a = parse_primary(), b = parse_primary(), c = parse_primary();
-        result = substring(a, to_number(b), to_number(c));
-        free(a), free(b), free(c);
-    } else {
-        result = next_word();
+    if (more && accept("match")) {
+        char *text = parse_primary();
+
+        return match(text, parse_primary());
     }
-    return result;
+    if (more && accept("substr")) {
+        char *text = parse_primary();
+        int64_t from = to_number(parse_primary());
+
+        return substring(text, from, to_number(parse_primary()));
+    }
+    if (more)
+        accept("+");
+    if (!*words || strcmp(*words, ")") == 0)
+        fail("syntax error: missing argument");
+    return *words++;
 }
 
-static char *parse_match(void)
+static char *compute(const char *left, char op, const char *right)
 {
-    char *left = parse_primary();
-
-    while (accept(":")) {
-        char *right = parse_primary(), *result = match(left, right);
-
-        free(left);
-        free(right);
-        left = result;
-    }
-    return left;
-}
-
-static int64_t compute(int64_t a, char op, int64_t b)
-{
-    int64_t result = 0;
-    bool overflow = false;
+    int64_t a = to_number(left), b = to_number(right), result = 0;
+    bool overflow;
 
     switch (op) {
     case '+': overflow = __builtin_add_overflow(a, b, &result); break;
@@ -170,117 +134,65 @@ static int64_t compute(int64_t a, char op, int64_t b)
         overflow = a == INT64_MIN && b == -1;
         if (!overflow)
             result = op == '/' ? a / b : a % b;
-        break;
     }
     if (overflow)
         fail("the result is out of range");
-    return result;
+    return from_number(result);
 }
 
-static char *parse_arithmetic(const char *ops, char *(*operand)(void))
-{
-    char *left = operand();
-
-    while (*words && strlen(*words) == 1 && strchr(ops, **words)) {
-        char op = **words++;
-        char *right = operand();
-        char *result = from_number(compute(to_number(left), op, to_number(right)));
-
-        free(left);
-        free(right);
-        left = result;
-    }
-    return left;
-}
-
-static char *parse_product(void)
-{
-    return parse_arithmetic("*/%", parse_match);
-}
-
-static char *parse_sum(void)
-{
-    return parse_arithmetic("+-", parse_product);
-}
-
-static bool compare(const char *a, const char *op, const char *b)
+static char *compare(const char *a, const char *op, const char *b)
 {
     int64_t x, y;
     int order = is_number(a, &x) && is_number(b, &y) ? (x > y) - (x < y) : strcmp(a, b);
 
     switch (op[0]) {
-    case '=': return order == 0;
-    case '!': return order != 0;
-    case '<': return op[1] ? order <= 0 : order < 0;
-    default: return op[1] ? order >= 0 : order > 0;
+    case '=': return from_number(order == 0);
+    case '!': return from_number(order != 0);
+    case '<': return from_number(op[1] ? order <= 0 : order < 0);
+    default: return from_number(op[1] ? order >= 0 : order > 0);
     }
 }
 
-static char *parse_comparison(void)
+static char *apply(int level, char *a, const char *op, char *b)
 {
-    static const char *const ops[] = {"=", "==", "!=", "<", "<=", ">", ">="};
-    char *left = parse_sum();
-
-    for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-        if (!accept(ops[i]))
-            continue;
-        char *right = parse_sum(), *result = from_number(compare(left, ops[i], right));
-
-        free(left);
-        free(right);
-        left = result;
-        i = (size_t)-1;
+    switch (level) {
+    case 0: return is_true(a) ? a : *b ? b : "0";
+    case 1: return is_true(a) && is_true(b) ? a : "0";
+    case 2: return compare(a, op, b);
+    case 5: return match(a, b);
+    default: return compute(a, *op, b);
     }
-    return left;
 }
 
-static char *parse_and(void)
+/* Operators of one priority, from the weakest on; all group from the left. */
+static char *parse_level(int level)
 {
-    char *left = parse_comparison();
+    static const char *const ops[][8] = {
+        {"|"}, {"&"}, {"=", "==", "!=", "<", "<=", ">", ">="}, {"+", "-"}, {"*", "/", "%"}, {":"}};
+    const char *const *op;
 
-    while (accept("&")) {
-        char *right = parse_comparison();
-
-        if (!is_true(left) || !is_true(right)) {
-            free(left);
-            left = xstrdup("0");
-        }
-        free(right);
-    }
-    return left;
-}
-
-static char *parse_or(void)
-{
-    char *left = parse_and();
-
-    while (accept("|")) {
-        char *right = parse_and();
-
-        if (is_true(left)) {
-            free(right);
-        } else {
-            free(left);
-            left = *right ? right : (free(right), xstrdup("0"));
-        }
-    }
+    if (level == (int)ARRAY_SIZE(ops))
+        return parse_primary();
+    char *left = parse_level(level + 1);
+    do {
+        for (op = ops[level]; *op && !accept(*op); op++)
+            ;
+        if (*op)
+            left = apply(level, left, *op, parse_level(level + 1));
+    } while (*op);
     return left;
 }
 
 int expr_main(int argc, char **argv)
 {
     words = argv + 1;
-    if (argc > 1 && strcmp(argv[1], "--") == 0)
-        words++;
-    if (!*words) {
-        warnx("missing operand");
+    if (argc > 1)
+        accept("--");
+    if (!*words)
         usage(2);
-    }
-    char *result = parse_or();
+    char *result = parse_level(0);
     if (*words)
         fail("syntax error: unexpected argument");
-    int status = is_true(result) ? 0 : 1;
     puts(result);
-    free(result);
-    return status;
+    return is_true(result) ? 0 : 1;
 }

@@ -14,7 +14,7 @@
  */
 #include "user/box.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <linux/reboot.h>
 #include <signal.h>
@@ -29,6 +29,7 @@
 
 enum { NOT_STARTED = 127, GRACE_MS = 2000, RESPAWN_LIMIT = 5 };
 
+static const int handled[] = {SIGTERM, SIGUSR2, SIGINT, SIGCHLD};
 static volatile sig_atomic_t stop_asked, restart_asked;
 static sigset_t open_mask;
 
@@ -42,7 +43,6 @@ static void on_signal(int sig)
 
 static void set_signals(void)
 {
-    static const int handled[] = {SIGTERM, SIGUSR2, SIGINT, SIGCHLD};
     struct sigaction sa = {.sa_handler = on_signal};
     sigset_t mask;
 
@@ -57,8 +57,6 @@ static void set_signals(void)
 /* What a child is to find: as a freshly started system leaves it. */
 static void reset_signals(void)
 {
-    static const int handled[] = {SIGTERM, SIGUSR2, SIGINT, SIGCHLD};
-
     for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
         signal(handled[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, &open_mask, NULL);
@@ -107,25 +105,16 @@ static char *boot_argument(const char *name)
     return value;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = c ? strchr(digits, c | 32) : NULL;
-
-    return found ? (int)(found - digits) : -1;
-}
-
 static void percent_decode(char *s)
 {
+    unsigned code;
     char *to = s;
 
     for (; *s; s++) {
-        if (s[0] == '%' && hex_digit(s[1]) >= 0 && hex_digit(s[2]) >= 0) {
-            *to++ = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
-            s += 2;
-        } else {
-            *to++ = *s;
-        }
+        bool coded = *s == '%' && isxdigit((unsigned char)s[1]) && sscanf(s + 1, "%2x", &code) == 1;
+
+        *to++ = coded ? (char)code : *s;
+        s += coded ? 2 : 0;
     }
     *to = '\0';
 }

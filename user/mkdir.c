@@ -4,47 +4,32 @@
  * after the creation, so that the umask does not take anything away from it.
  */
 #include "user/box.h"
-#include "user/mode.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static bool mode_given;
 static mode_t given_mode;
 
-static void read_mode(const char *text, mode_t base)
+static void read_operands(int *argc, char ***argv, const char *letters, mode_t base)
 {
-    if (!parse_mode(text, base, &given_mode))
-        diex("invalid mode '%s'", text);
-    mode_given = true;
-}
-
-static bool apply_mode(const char *path)
-{
-    if (!mode_given || chmod(path, given_mode) == 0)
-        return true;
-    warn("cannot set permissions of '%s'", path);
-    return false;
-}
-
-static bool is_directory(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool make_one(const char *path)
-{
-    if (mkdir(path, 0777) != 0) {
-        warn("cannot create directory '%s'", path);
-        return false;
+    read_options(argc, argv, letters, 1);
+    if (*argc == 0) {
+        warnx("missing operand");
+        usage(1);
     }
-    return apply_mode(path);
+    if (opt('m') && !parse_mode(opt_value('m'), base, &given_mode))
+        diex("invalid mode '%s'", opt_value('m'));
+}
+
+/* What a call to make something returned, and then its mode. */
+static bool made(int result, const char *what, const char *path)
+{
+    if (result == 0 && (!opt('m') || chmod(path, given_mode) == 0))
+        return true;
+    warn("cannot %s%s '%s'", result ? "create " : "set permissions of ", what, path);
+    return false;
 }
 
 static bool make_parents(char *path)
@@ -59,88 +44,42 @@ static bool make_parents(char *path)
         }
         *p = '/';
     }
-    return is_directory(path) || make_one(path);
+    return is_directory(path) || made(mkdir(path, 0777), "directory", path);
 }
 
 int mkdir_main(int argc, char **argv)
 {
-    bool parents = false, ok = true;
-    int opt;
+    bool ok = true;
 
-    while ((opt = getopt(argc, argv, "m:p")) != -1) {
-        switch (opt) {
-        case 'm': read_mode(optarg, S_IFDIR | 0777); break;
-        case 'p': parents = true; break;
-        default: usage(1);
-        }
-    }
-    if (optind == argc) {
-        warnx("missing operand");
-        usage(1);
-    }
-    for (int i = optind; i < argc; i++)
-        ok &= parents ? make_parents(argv[i]) : make_one(argv[i]);
+    read_operands(&argc, &argv, "m:p", S_IFDIR | 0777);
+    for (int i = 0; i < argc; i++)
+        ok &= opt('p') ? make_parents(argv[i]) : made(mkdir(argv[i], 0777), "directory", argv[i]);
     return ok ? 0 : 1;
-}
-
-static bool make_fifo(const char *path)
-{
-    if (mkfifo(path, 0666) != 0) {
-        warn("cannot create fifo '%s'", path);
-        return false;
-    }
-    return apply_mode(path);
 }
 
 int mkfifo_main(int argc, char **argv)
 {
     bool ok = true;
-    int opt;
 
-    while ((opt = getopt(argc, argv, "m:")) != -1) {
-        if (opt == '?')
-            usage(1);
-        read_mode(optarg, 0666);
-    }
-    if (optind == argc) {
-        warnx("missing operand");
-        usage(1);
-    }
-    for (int i = optind; i < argc; i++)
-        ok &= make_fifo(argv[i]);
+    read_operands(&argc, &argv, "m:", 0666);
+    for (int i = 0; i < argc; i++)
+        ok &= made(mkfifo(argv[i], 0666), "fifo", argv[i]);
     return ok ? 0 : 1;
-}
-
-static bool make_device(const char *path, char type, const char *major_text, const char *minor_text)
-{
-    uint64_t major_number, minor_number;
-
-    if (!parse_u64(major_text, 0, &major_number) || major_number > 4095)
-        diex("invalid major device number '%s'", major_text);
-    if (!parse_u64(minor_text, 0, &minor_number) || minor_number > 0xfffff)
-        diex("invalid minor device number '%s'", minor_text);
-    if (mknod(path, 0666 | (type == 'b' ? S_IFBLK : S_IFCHR),
-              makedev((unsigned)major_number, (unsigned)minor_number)) != 0) {
-        warn("%s", path);
-        return false;
-    }
-    return apply_mode(path);
 }
 
 int mknod_main(int argc, char **argv)
 {
-    int opt;
+    uint64_t number[2];
 
-    while ((opt = getopt(argc, argv, "m:")) != -1) {
-        if (opt == '?')
-            usage(1);
-        read_mode(optarg, 0666);
-    }
-    argc -= optind;
-    argv += optind;
+    read_operands(&argc, &argv, "m:", 0666);
     if (argc == 2 && strcmp(argv[1], "p") == 0)
-        return make_fifo(argv[0]) ? 0 : 1;
+        return made(mkfifo(argv[0], 0666), "fifo", argv[0]) ? 0 : 1;
     if (argc != 4 || strlen(argv[1]) != 1 || !strchr("bcu", argv[1][0]))
         usage(1);
-    return make_device(argv[0], argv[1][0], argv[2], argv[3]) ? 0 : 1;
+    for (int i = 0; i < 2; i++)
+        if (!parse_u64(argv[2 + i], 0, &number[i]) || number[i] > (i ? 0xfffff : 4095))
+            diex("invalid device number '%s'", argv[2 + i]);
+    mode_t type = argv[1][0] == 'b' ? S_IFBLK : S_IFCHR;
+    dev_t device = makedev((unsigned)number[0], (unsigned)number[1]);
+    return made(mknod(argv[0], 0666 | type, device), "device", argv[0]) ? 0 : 1;
 }

@@ -1,65 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mount and umount, and the reading of /proc/mounts for them and for df.
+ * mount, umount and df: the file systems in use, as /proc/mounts tells them.
  *
- * Without -t the types that /proc/filesystems calls disk formats are tried in turn. A line of the
- * table has its blanks written as \040 and the like.
+ * Without -t the types that /proc/filesystems calls disk formats are tried in turn.
  */
-#include "user/mounts.h"
-
 #include "user/box.h"
 
-#include <errno.h>
+#include <inttypes.h>
+#include <mntent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <unistd.h>
+#include <sys/statvfs.h>
 
-/* The table */
-
-FILE *mounts_open(void)
+static FILE *open_mounts(void)
 {
-    FILE *table = fopen("/proc/mounts", "re");
+    FILE *table = setmntent("/proc/mounts", "re");
 
     if (!table)
         die("/proc/mounts");
     return table;
-}
-
-static void unescape(char *s)
-{
-    char *out = s;
-
-    for (; *s; s++) {
-        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-            *out++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-            s += 3;
-        } else {
-            *out++ = *s;
-        }
-    }
-    *out = '\0';
-}
-
-const struct mount_entry *mounts_next(FILE *table)
-{
-    static struct mount_entry entry;
-    static char *line;
-    static size_t room;
-    char *save;
-
-    while (getline(&line, &room, table) > 0) {
-        entry.device = strtok_r(line, " \n", &save);
-        entry.directory = strtok_r(NULL, " \n", &save);
-        entry.type = strtok_r(NULL, " \n", &save);
-        entry.options = strtok_r(NULL, " \n", &save);
-        if (!entry.options)
-            continue;
-        unescape(entry.device);
-        unescape(entry.directory);
-        return &entry;
-    }
-    return NULL;
 }
 
 /* mount */
@@ -77,35 +37,32 @@ static const struct {
 };
 
 /* Words that are flags go to *flags; the others stay, joined by commas, for the file system. */
-static void parse_options(const char *words, unsigned long *flags, char **data)
+static char *parse_options(char *words, unsigned long *flags)
 {
-    char *copy = xstrdup(words), *save, *word;
+    char *data = NULL, *word;
 
-    for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+    while ((word = strsep(&words, ",\n")) != NULL) {
         size_t i = 0;
 
         while (i < ARRAY_SIZE(flag_names) && strcmp(flag_names[i].name, word) != 0)
             i++;
-        if (i < ARRAY_SIZE(flag_names)) {
+        if (i < ARRAY_SIZE(flag_names))
             *flags = (*flags & ~flag_names[i].clear) | flag_names[i].set;
-            continue;
-        }
-        char *joined = *data ? xasprintf("%s,%s", *data, word) : xstrdup(word);
-        free(*data);
-        *data = joined;
+        else
+            data = data ? xasprintf("%s,%s", data, word) : word;
     }
-    free(copy);
+    return data;
 }
 
 static int list_mounts(const char *type)
 {
-    FILE *table = mounts_open();
-    const struct mount_entry *m;
+    FILE *table = open_mounts();
+    const struct mntent *m;
 
-    while ((m = mounts_next(table)) != NULL)
-        if (!type || strcmp(type, m->type) == 0)
-            printf("%s on %s type %s (%s)\n", m->device, m->directory, m->type, m->options);
-    fclose(table);
+    while ((m = getmntent(table)) != NULL)
+        if (!type || strcmp(type, m->mnt_type) == 0)
+            printf("%s on %s type %s (%s)\n", m->mnt_fsname, m->mnt_dir, m->mnt_type, m->mnt_opts);
+    endmntent(table);
     return 0;
 }
 
@@ -133,17 +90,16 @@ static int try_types(const char *device, const char *dir, unsigned long flags, c
 /* `mount -o remount,ro DIR`: the device is found in the table. */
 static char *device_of(const char *dir)
 {
-    FILE *table = mounts_open();
-    const struct mount_entry *m;
+    FILE *table = open_mounts();
+    const struct mntent *m;
     char *device = NULL;
 
-    while ((m = mounts_next(table)) != NULL) {
-        if (strcmp(m->directory, dir) != 0 && strcmp(m->device, dir) != 0)
-            continue;
-        free(device);
-        device = xstrdup(m->device);
-    }
-    fclose(table);
+    while ((m = getmntent(table)) != NULL)
+        if (strcmp(m->mnt_dir, dir) == 0 || strcmp(m->mnt_fsname, dir) == 0) {
+            free(device);
+            device = xstrdup(m->mnt_fsname);
+        }
+    endmntent(table);
     if (!device)
         diex("%s: not in /proc/mounts", dir);
     return device;
@@ -151,57 +107,127 @@ static char *device_of(const char *dir)
 
 int mount_main(int argc, char **argv)
 {
-    const char *type = NULL;
     unsigned long flags = 0;
-    char *data = NULL, *found = NULL;
-    int opt;
 
-    while ((opt = getopt(argc, argv, "o:rt:w")) != -1) {
-        switch (opt) {
-        case 'o': parse_options(optarg, &flags, &data); break;
-        case 'r': flags |= MS_RDONLY; break;
-        case 't': type = optarg; break;
-        case 'w': flags &= ~(unsigned long)MS_RDONLY; break;
-        default: usage(1);
-        }
-    }
-    argc -= optind;
-    argv += optind;
+    read_options(&argc, &argv, "o:rt:w", 1);
+    const char *data = parse_options(opt_values('o'), &flags), *type = opt_value('t');
+    if (opt('r'))
+        flags |= MS_RDONLY;
     if (argc == 0)
         return list_mounts(type);
     if (argc > 2 || (argc == 1 && !(flags & MS_REMOUNT)))
         usage(1);
-    const char *dir = argv[argc - 1];
-    const char *device = argc == 2 ? argv[0] : (found = device_of(dir));
+    const char *dir = argv[argc - 1], *device = argc == 2 ? argv[0] : device_of(dir);
     int result = type || (flags & (MS_REMOUNT | MS_BIND))
                      ? mount(device, dir, type ? type : "", flags, data)
                      : try_types(device, dir, flags, data);
     if (result != 0)
         warn("mounting %s on %s failed", device, dir);
-    free(data);
-    free(found);
     return result == 0 ? 0 : 32;
 }
 
 int umount_main(int argc, char **argv)
 {
     bool ok = true;
-    int opt, flags = 0;
 
-    while ((opt = getopt(argc, argv, "fl")) != -1) {
-        switch (opt) {
-        case 'f': flags |= MNT_FORCE; break;
-        case 'l': flags |= MNT_DETACH; break;
-        default: usage(1);
-        }
-    }
-    if (optind == argc)
+    read_options(&argc, &argv, "fl", 1);
+    if (argc == 0)
         usage(1);
-    for (int i = optind; i < argc; i++) {
-        if (umount2(argv[i], flags) == 0)
+    for (int i = 0; i < argc; i++) {
+        if (umount2(argv[i], (opt('f') ? MNT_FORCE : 0) | (opt('l') ? MNT_DETACH : 0)) == 0)
             continue;
         warn("%s", argv[i]);
         ok = false;
     }
     return ok ? 0 : 32;
+}
+
+/* df: without operands those that have blocks at all are shown, else the ones the files are on. */
+
+static void df_amount(uint64_t amount, uint64_t unit)
+{
+    char text[32];
+
+    if (opt('h'))
+        format_human(amount * unit, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "%" PRIu64, opt('i') ? amount : amount * unit / 1024);
+    printf(" %10s", text);
+}
+
+static void df_row(const char *source, const char *target, const struct statvfs *st)
+{
+    static bool titled;
+    bool inodes = opt('i');
+    uint64_t unit = inodes ? 1 : st->f_frsize;
+    uint64_t total = inodes ? st->f_files : st->f_blocks;
+    uint64_t unused = inodes ? st->f_ffree : st->f_bfree;
+    uint64_t available = inodes ? st->f_ffree : st->f_bavail;
+    uint64_t used = total > unused ? total - unused : 0, all = used + available;
+
+    if (!titled)
+        printf("%-14s %10s %10s %10s %4s Mounted on\n", "Filesystem",
+               inodes     ? "Inodes"
+               : opt('h') ? "Size"
+                          : "1K-blocks",
+               "Used", "Available", "Use%");
+    titled = true;
+    printf("%-14s", source);
+    df_amount(total, unit);
+    df_amount(used, unit);
+    df_amount(available, unit);
+    /* Rounded up, so that 0 % means empty. */
+    printf(" %3" PRIu64 "%% %s\n", all ? (used * 100 + all - 1) / all : 0, target);
+}
+
+/* The last mount with the file's device number is the visible one. */
+static bool df_file(const char *path)
+{
+    FILE *table = open_mounts();
+    const struct mntent *m;
+    char *source = xstrdup("-"), *target = xstrdup("-");
+    struct stat file, dir;
+    struct statvfs st;
+    bool ok = stat(path, &file) == 0 && statvfs(path, &st) == 0;
+
+    if (!ok)
+        warn("%s", path);
+    while (ok && (m = getmntent(table)) != NULL) {
+        if (stat(m->mnt_dir, &dir) != 0 || dir.st_dev != file.st_dev)
+            continue;
+        free(source);
+        free(target);
+        source = xstrdup(m->mnt_fsname);
+        target = xstrdup(m->mnt_dir);
+    }
+    endmntent(table);
+    if (ok)
+        df_row(source, target, &st);
+    free(source);
+    free(target);
+    return ok;
+}
+
+int df_main(int argc, char **argv)
+{
+    const struct mntent *m;
+    struct statvfs st;
+    bool ok = true;
+
+    read_options(&argc, &argv, "hik", 1);
+    for (int i = 0; i < argc; i++)
+        ok &= df_file(argv[i]);
+    if (argc)
+        return ok ? 0 : 1;
+    FILE *table = open_mounts();
+    while ((m = getmntent(table)) != NULL) {
+        if (statvfs(m->mnt_dir, &st) != 0) {
+            warn("%s", m->mnt_dir);
+            ok = false;
+        } else if (st.f_blocks > 0) {
+            df_row(m->mnt_fsname, m->mnt_dir, &st);
+        }
+    }
+    endmntent(table);
+    return ok ? 0 : 1;
 }

@@ -8,7 +8,6 @@
 #include "user/box.h"
 
 #include <signal.h>
-
 #include <sys/reboot.h>
 #include <unistd.h>
 
@@ -16,21 +15,14 @@
 
 static int shut_down(int argc, char **argv, int init_signal, int how)
 {
-    bool force = false;
-    int opt;
-
-    while ((opt = getopt(argc, argv, "f")) != -1) {
-        if (opt == '?')
-            usage(1);
-        force = true;
-    }
-    if (optind < argc)
+    read_options(&argc, &argv, "f", 1);
+    if (argc > 0)
         usage(1);
-    if (!force && kill(1, init_signal) == 0)
+    if (!opt('f') && kill(1, init_signal) == 0)
         sleep(INIT_SECONDS); /* ended by init, with all the others */
     sync();
     reboot(how);
-    die("cannot %s", tool_name);
+    die("cannot do it");
 }
 
 int poweroff_main(int argc, char **argv)
@@ -45,9 +37,7 @@ int reboot_main(int argc, char **argv)
 
 int sync_main(int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1)
-        usage(1);
+    (void)argc, (void)argv;
     sync();
     return 0;
 }

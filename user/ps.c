@@ -1,81 +1,333 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ps: every process, one line each. -f adds the owner and the process group.
+ * ps, top and free: what /proc tells of processes, harts and memory.
+ *
+ * top shows shares since boot; -n COUNT repeats it every -d seconds, with shares of the time that
+ * has passed in between. A process may end between any two reads: it is then left out.
  */
 #include "user/box.h"
-#include "user/process.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
-static int line_width(void)
-{
-    struct winsize size;
+struct process {
+    pid_t pid, ppid, pgid, sid, foreground;
+    uint32_t uid;
+    char state;
+    int nice;
+    unsigned threads;
+    uint64_t ticks;    /* user + system time, in 1/sysconf(_SC_CLK_TCK) s */
+    uint64_t start;    /* ticks after boot */
+    uint64_t vsize;    /* bytes */
+    uint64_t rss;      /* KiB */
+    char command[256]; /* arguments, or [name] for a kernel thread; ready to print */
+};
 
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
-        return INT32_MAX;
-    return size.ws_col;
+struct sample {
+    struct process *processes; /* by ascending pid */
+    size_t count;
+    double uptime;
+};
+
+/* Field 2 of stat, the name in parentheses, may itself hold spaces and parentheses, so the rest is
+ * counted from the last ')'. */
+static bool parse_stat(const char *text, struct process *p)
+{
+    const char *open = strchr(text, '('), *close = strrchr(text, ')');
+    uint64_t user, system, rss_pages;
+
+    if (!open || !close || close < open)
+        return false;
+    snprintf(p->command, sizeof(p->command), "[%.*s]", (int)(close - open - 1), open + 1);
+    /* 3 state 4 ppid 5 pgrp 6 session 7 tty 8 tpgid … 14 utime 15 stime … 19 nice 20 threads
+     * 22 start 23 vsize 24 rss */
+    int fields = sscanf(close + 1,
+                        " %c %d %d %d %*d %d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+                        " %*d %*d %*d %d %u %*d %" SCNu64 " %" SCNu64 " %" SCNu64,
+                        &p->state, &p->ppid, &p->pgid, &p->sid, &p->foreground, &user, &system,
+                        &p->nice, &p->threads, &p->start, &p->vsize, &rss_pages);
+    p->ticks = user + system;
+    p->rss = rss_pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+    return fields == 12;
 }
+
+static char *read_entry(pid_t pid, const char *name, size_t *len)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    return read_file(path, len);
+}
+
+static bool read_process(pid_t pid, struct process *p)
+{
+    size_t len = 0;
+    char *stat_text = read_entry(pid, "stat", NULL), *status_text, *cmdline;
+
+    *p = (struct process){.pid = pid};
+    if (!stat_text || !parse_stat(stat_text, p)) {
+        free(stat_text);
+        return false;
+    }
+    status_text = read_entry(pid, "status", NULL);
+    const char *line = status_text ? strstr(status_text, "\nUid:") : NULL;
+    if (line)
+        sscanf(line, "\nUid: %" SCNu32, &p->uid);
+    /* Arguments are separated by NULs; a kernel thread has none. */
+    cmdline = read_entry(pid, "cmdline", &len);
+    while (len > 0 && cmdline[len - 1] == '\0')
+        len--;
+    for (size_t i = 0; i < len; i++)
+        cmdline[i] = cmdline[i] ? cmdline[i] : ' ';
+    if (len > 0)
+        snprintf(p->command, sizeof(p->command), "%s", cmdline);
+    for (char *c = p->command; *c; c++)
+        *c = iscntrl((unsigned char)*c) ? '?' : *c;
+    free(stat_text);
+    free(status_text);
+    free(cmdline);
+    return true;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    pid_t x = ((const struct process *)a)->pid, y = ((const struct process *)b)->pid;
+
+    return (x > y) - (x < y);
+}
+
+static struct sample take_sample(void)
+{
+    char *text = read_file("/proc/uptime", NULL);
+    struct sample s = {.uptime = text ? strtod(text, NULL) : 0};
+    DIR *dir = opendir("/proc");
+    struct dirent *d;
+    uint64_t pid;
+
+    free(text);
+    if (!dir)
+        die("/proc");
+    while ((d = readdir(dir)) != NULL) {
+        s.processes = grow(s.processes, s.count, sizeof(s.processes[0]));
+        if (parse_u64(d->d_name, 10, &pid) && pid <= INT32_MAX &&
+            read_process((pid_t)pid, &s.processes[s.count]))
+            s.count++;
+    }
+    closedir(dir);
+    qsort(s.processes, s.count, sizeof(s.processes[0]), by_pid);
+    return s;
+}
+
+static const char *ticks_text(uint64_t ticks)
+{
+    static char text[32];
+    uint64_t seconds = ticks / (uint64_t)sysconf(_SC_CLK_TCK);
+
+    snprintf(text, sizeof(text), "%" PRIu64 ":%02" PRIu64, seconds / 60, seconds % 60);
+    return text;
+}
+
+/* ps */
 
 /* The state letter, then as usual: '<' high, 'N' low priority, 's' session leader, 'l' threads. */
-static void format_state(const struct process *p, char out[8])
+static const char *state_text(const struct process *p)
 {
-    char *c = out;
+    static char text[8];
 
-    *c++ = p->state;
-    if (p->nice)
-        *c++ = p->nice < 0 ? '<' : 'N';
-    if (p->sid == p->pid)
-        *c++ = 's';
-    if (p->threads > 1)
-        *c++ = 'l';
-    if (p->foreground == p->pgid && p->pgid > 0)
-        *c++ = '+';
-    *c = '\0';
-}
-
-static void print_process(const struct process *p, bool full, int width)
-{
-    char state[8], time[16], head[128];
-
-    format_state(p, state);
-    process_format_time(p->ticks, time, sizeof(time));
-    int len = 0;
-    if (full)
-        len = snprintf(head, sizeof(head), "%-8s ", id_name(PASSWD, p->uid));
-    len += snprintf(head + len, sizeof(head) - (size_t)len, "%5d %5d ", p->pid, p->ppid);
-    if (full)
-        len += snprintf(head + len, sizeof(head) - (size_t)len, "%5d ", p->pgid);
-    len += snprintf(head + len, sizeof(head) - (size_t)len, "%-4s %7s %7" PRIu64 " ", state, time,
-                    p->rss);
-    printf("%s%.*s\n", head, width > len ? width - len : 0, p->command);
+    snprintf(text, sizeof(text), "%c%s%s%s%s", p->state,
+             p->nice < 0   ? "<"
+             : p->nice > 0 ? "N"
+                           : "",
+             p->sid == p->pid ? "s" : "", p->threads > 1 ? "l" : "",
+             p->foreground == p->pgid && p->pgid > 0 ? "+" : "");
+    return text;
 }
 
 int ps_main(int argc, char **argv)
 {
-    bool full = false;
-    size_t count;
-    int opt;
+    int width = terminal_width(), len;
 
-    while ((opt = getopt(argc, argv, "Aaefwx")) != -1) {
-        if (opt == '?')
-            usage(1);
-        full |= opt == 'f';
+    read_options(&argc, &argv, "Aaefwx", 1);
+    struct sample s = take_sample();
+    if (opt('f'))
+        printf("%-8s %5s ", "USER", "PGID");
+    printf("%5s %5s %-4s %7s %7s %s\n", "PID", "PPID", "STAT", "TIME", "RSS", "COMMAND");
+    for (size_t i = 0; i < s.count; i++) {
+        const struct process *p = &s.processes[i];
+
+        len = opt('f') ? printf("%-8s %5d ", id_name(PASSWD, p->uid), p->pgid) : 0;
+        len += printf("%5d %5d %-4s %7s %7" PRIu64 " ", p->pid, p->ppid, state_text(p),
+                      ticks_text(p->ticks), p->rss);
+        printf("%.*s\n", width == 0 ? INT32_MAX : width > len ? width - len : 0, p->command);
     }
-    struct process *list = process_list(&count);
-    if (!list)
-        die("/proc");
-    if (full)
-        printf("%-8s ", "USER");
-    printf("%5s %5s ", "PID", "PPID");
-    if (full)
-        printf("%5s ", "PGID");
-    printf("%-4s %7s %7s %s\n", "STAT", "TIME", "RSS", "COMMAND");
-    for (size_t i = 0; i < count; i++)
-        print_process(&list[i], full, line_width());
-    free(list);
+    free(s.processes);
     return 0;
+}
+
+/* free */
+
+/* All in KiB; what the kernel does not tell is 0. */
+struct memory {
+    uint64_t total, unused, available, cache, shared, used;
+};
+
+static uint64_t field(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+
+    return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+static struct memory read_memory(void)
+{
+    char *text = read_file("/proc/meminfo", NULL);
+
+    if (!text)
+        die("/proc/meminfo");
+    struct memory m = {
+        .total = field(text, "MemTotal:"),
+        .unused = field(text, "MemFree:"),
+        .available = field(text, "MemAvailable:"),
+        .cache = field(text, "Buffers:") + field(text, "\nCached:") + field(text, "SReclaimable:"),
+        .shared = field(text, "Shmem:"),
+    };
+    free(text);
+    m.used = m.total > m.unused + m.cache ? m.total - m.unused - m.cache : 0;
+    return m;
+}
+
+int free_main(int argc, char **argv)
+{
+    read_options(&argc, &argv, "bhkm", 1);
+    struct memory m = read_memory();
+    uint64_t amounts[] = {m.total, m.used, m.unused, m.shared, m.cache, m.available};
+    char unit = opt_last("bhkm"), text[32];
+
+    printf("%19s %11s %11s %11s %11s %11s\nMem:   ", "total", "used", "free", "shared",
+           "buff/cache", "available");
+    for (size_t i = 0; i < ARRAY_SIZE(amounts); i++) {
+        if (unit == 'h')
+            format_human(amounts[i] * 1024, text, sizeof(text));
+        else
+            snprintf(text, sizeof(text), "%" PRIu64,
+                     unit == 'b'   ? amounts[i] * 1024
+                     : unit == 'm' ? amounts[i] / 1024
+                                   : amounts[i]);
+        printf(" %11s", text);
+    }
+    putchar('\n');
+    return 0;
+}
+
+/* top */
+
+static void print_summary(const struct sample *now)
+{
+    unsigned long seconds = (unsigned long)now->uptime;
+    struct memory m = read_memory();
+    size_t running = 0;
+
+    for (size_t i = 0; i < now->count; i++)
+        running += now->processes[i].state == 'R';
+    printf("top - %s up %lu days, %lu:%02lu:%02lu\n", format_time(time(NULL), "%H:%M:%S"),
+           seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    printf("processes: %zu total, %zu running\n", now->count, running);
+    printf("memory: %" PRIu64 " KiB total, %" PRIu64 " free, %" PRIu64 " available, %" PRIu64
+           " buffers and cache\n",
+           m.total, m.unused, m.available, m.cache);
+}
+
+/* "cpu0 user nice system idle iowait irq softirq …": shares of the hart's time since boot */
+static void print_harts(void)
+{
+    char *text = read_file("/proc/stat", NULL);
+
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        double t[7] = {0}, total = 0;
+        unsigned hart;
+
+        line += *line == '\n';
+        if (strncmp(line, "cpu", 3) != 0 || !isdigit((unsigned char)line[3]) ||
+            sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf", &hart, &t[0], &t[1], &t[2], &t[3],
+                   &t[4], &t[5], &t[6]) < 5)
+            continue;
+        for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+            total += t[i];
+        double percent = total > 0 ? 100 / total : 0;
+        printf("hart %u: %5.1f%% user, %5.1f%% system, %5.1f%% interrupts, %5.1f%% idle\n", hart,
+               percent * (t[0] + t[1]), percent * t[2], percent * (t[5] + t[6]),
+               percent * (t[3] + t[4]));
+    }
+    free(text);
+}
+
+static int by_ticks(const void *a, const void *b)
+{
+    const struct process *x = a, *y = b;
+
+    if (x->ticks != y->ticks)
+        return x->ticks < y->ticks ? 1 : -1;
+    return by_pid(a, b);
+}
+
+/* Makes ticks those since the earlier sample; a pid started anew counts from zero. */
+static void subtract(struct sample *now, const struct sample *before)
+{
+    for (size_t i = 0; i < now->count; i++) {
+        struct process *p = &now->processes[i];
+        struct process *old = bsearch(p, before->processes, before->count, sizeof(*p), by_pid);
+
+        if (old && old->start == p->start)
+            p->ticks -= old->ticks;
+    }
+}
+
+static void print_processes(const struct sample *now, double seconds)
+{
+    int width = terminal_width() > 60 ? terminal_width() - 49 : 100;
+    double whole = seconds * (double)sysconf(_SC_CLK_TCK);
+
+    qsort(now->processes, now->count, sizeof(now->processes[0]), by_ticks);
+    printf("\n%5s %-8s S %6s %7s %7s %7s %s\n", "PID", "USER", "%CPU", "TIME", "RSS", "VSZ",
+           "COMMAND");
+    for (size_t i = 0; i < now->count; i++) {
+        const struct process *p = &now->processes[i];
+
+        printf("%5d %-8s %c %6.1f %7s %7" PRIu64 " %7" PRIu64 " %.*s\n", p->pid,
+               id_name(PASSWD, p->uid), p->state, whole > 0 ? 100 * (double)p->ticks / whole : 0,
+               ticks_text(p->ticks), p->rss, p->vsize / 1024, width, p->command);
+    }
+}
+
+int top_main(int argc, char **argv)
+{
+    struct timespec pause = {.tv_sec = 2}, left;
+
+    read_options(&argc, &argv, "bd:n:", 1);
+    if (opt('d') && !parse_duration(opt_value('d'), &pause))
+        diex("invalid interval '%s'", opt_value('d'));
+    struct sample before = {0};
+    for (uint64_t rounds = opt_number('n', 1, 1);;) {
+        struct sample now = take_sample();
+
+        print_summary(&now);
+        print_harts();
+        subtract(&now, &before);
+        print_processes(&now, now.uptime - before.uptime);
+        free(now.processes);
+        free(before.processes);
+        if (rounds-- <= 1)
+            return 0;
+        before = take_sample();
+        fflush(stdout);
+        left = pause;
+        while (nanosleep(&left, &left) != 0 && errno == EINTR)
+            ;
+        putchar('\n');
+    }
 }

@@ -7,10 +7,8 @@
  */
 #include "user/sh.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Input */
@@ -24,9 +22,10 @@ void input_from_string(struct input *in, const char *text, size_t len)
 static bool read_plain_line(struct buf *out)
 {
     bool seekable = lseek(STDIN_FILENO, 0, SEEK_CUR) >= 0;
+    const char *newline = NULL;
     char data[512];
 
-    for (;;) {
+    while (!newline) {
         ssize_t n = read(STDIN_FILENO, data, seekable ? sizeof(data) : 1);
 
         if (n < 0 && errno == EINTR) {
@@ -37,23 +36,22 @@ static bool read_plain_line(struct buf *out)
         }
         if (n <= 0)
             return out->len > 0;
-        const char *newline = memchr(data, '\n', (size_t)n);
+        newline = memchr(data, '\n', (size_t)n);
         size_t used = newline ? (size_t)(newline - data) + 1 : (size_t)n;
         buf_add(out, data, used);
-        if (!newline)
-            continue;
         if (used < (size_t)n)
             lseek(STDIN_FILENO, (off_t)used - (off_t)n, SEEK_CUR);
-        return true;
     }
+    return true;
 }
 
-static int refill_stdin(struct input *in, bool continued)
+/* A command ends with a line, so the line may lie in the arena of the command's tree. */
+static int refill_stdin(struct input *in, struct arena *a, bool continued)
 {
-    struct mark mark = scratch_mark();
+    struct buf line = {.a = a};
+    void *mark = scratch_mark();
     int more;
 
-    in->buf.len = in->pos = in->len = 0;
     if (sh.opt.interactive) {
         if (!continued) {
             /* A ^C that ended the last command has nothing more to end. */
@@ -63,18 +61,15 @@ static int refill_stdin(struct input *in, bool continued)
         }
         more = edit_line(continued ? expand_prompt("PS2", "> ")
                                    : expand_prompt("PS1", geteuid() == 0 ? "# " : "$ "),
-                         &in->buf);
+                         &line);
     } else {
-        more = read_plain_line(&in->buf);
+        more = read_plain_line(&line);
     }
     scratch_release(mark);
-    if (more <= 0)
-        return more;
-    in->text = buf_str(&in->buf);
-    in->len = in->buf.len;
-    if (sh.opt.verbose)
-        fwrite(in->text, 1, in->len, stderr);
-    return 1;
+    in->text = buf_str(&line);
+    in->len = line.len;
+    in->pos = 0;
+    return more;
 }
 
 /* Running */
@@ -82,16 +77,14 @@ static int refill_stdin(struct input *in, bool continued)
 /* Runs commands until the input ends or something unwinds. */
 int run_input(struct input *in)
 {
+    enum parse_result result = PARSE_OK;
     int status = 0;
 
-    while (!sh.unwind) {
+    while (!sh.unwind && result != PARSE_EOF) {
         struct arena *arena = arena_new(), *outer = sh.arena;
         struct node *tree = NULL;
-        size_t start = in->pos;
-        enum parse_result result = parse_command(in, arena, &tree);
 
-        if (sh.opt.verbose && !in->refill)
-            fwrite(in->text + start, 1, in->pos - start, stderr);
+        result = parse_command(in, arena, &tree);
         if (result == PARSE_OK && tree && !(sh.opt.noexec && !sh.opt.interactive)) {
             sh.arena = arena;
             status = exec_node(tree, in->final && in->pos == in->len);
@@ -101,8 +94,6 @@ int run_input(struct input *in)
             sh.unwind = ABORT;
         }
         arena_put(arena);
-        if (result == PARSE_EOF)
-            break;
     }
     return sh.unwind ? sh.status : status;
 }
@@ -158,9 +149,7 @@ void shell_exit(int status)
 
 static void run_interactive(struct input *in)
 {
-    bool warned = false;
-
-    for (;;) {
+    for (bool warned = false;;) {
         in->ended = false;
         run_input(in);
         if (sh.unwind == EXIT)
@@ -183,116 +172,72 @@ static void run_interactive(struct input *in)
 
 /* Start */
 
-struct start {
-    const char *command, *file;
-    bool with_command, login, interactive;
-};
-
-/* Returns the index of the first operand, or -1. */
-static int parse_options(int argc, char **argv, struct start *start)
-{
-    int i = 1;
-
-    for (; i < argc && (argv[i][0] == '-' || argv[i][0] == '+') && argv[i][1]; i++) {
-        bool on = argv[i][0] == '-';
-
-        if (strcmp(argv[i], "--") == 0)
-            return i + 1;
-        if (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "+o") == 0) {
-            if (options_set(i + 2 < argc ? i + 2 : argc, argv, i) < 0)
-                return -1;
-            i++;
-            continue;
-        }
-        for (const char *p = argv[i] + 1; *p; p++) {
-            if (*p == 'c')
-                start->with_command = true;
-            else if (*p == 'l')
-                start->login = true;
-            else if (!option_by_letter(*p, on)) {
-                sh_error(2, "illegal option %s", argv[i]);
-                return -1;
-            }
-        }
-    }
-    return i;
-}
-
 static void start_variables(void)
 {
-    static const char *const defaults[][2] = {
-        {"IFS", " \t\n"}, {"OPTIND", "1"}, {"PS2", "> "}, {"PS4", "+ "}};
-    char number[16];
-    struct stat here, there;
-    const char *pwd;
+    char number[16], *cwd = getcwd(NULL, 0);
 
     vars_from_environment();
-    for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
-        if (i < 2 || !var_get(defaults[i][0]))
-            var_set(defaults[i][0], defaults[i][1]);
-    if (!var_get("PS1"))
-        var_set("PS1", geteuid() == 0 ? "# " : "$ ");
+    var_set("IFS", " \t\n");
+    var_set("OPTIND", "1");
+    if (!var_get("PS4"))
+        var_set("PS4", "+ ");
     snprintf(number, sizeof(number), "%d", (int)getppid());
     var_set("PPID", number);
-    pwd = var_get("PWD");
-    if (!pwd || pwd[0] != '/' || stat(pwd, &there) < 0 || stat(".", &here) < 0 ||
-        there.st_ino != here.st_ino || there.st_dev != here.st_dev) {
-        char *cwd = getcwd(NULL, 0);
-
-        var_set("PWD", cwd ? cwd : "/");
-        free(cwd);
-    }
+    var_set("PWD", cwd ? cwd : "/");
+    free(cwd);
 }
 
 static void run_profile(const char *path)
 {
-    if (path && access(path, R_OK) == 0)
+    if (access(path, R_OK) == 0)
         run_file(path);
     if (sh.unwind == ABORT)
         sh.unwind = RUN;
 }
 
-static void run_profiles(bool login)
+static void run_profiles(void)
 {
-    const char *home = var_get("HOME");
+    char *own = path_join(var_get("HOME") ? var_get("HOME") : "/", ".profile");
 
-    if (login) {
-        run_profile("/etc/profile");
-        if (home && !sh.unwind) {
-            char *path = path_join(home, ".profile");
-
-            run_profile(path);
-            free(path);
-        }
-    }
-    if (sh.opt.interactive && !sh.unwind)
-        run_profile(var_get("ENV"));
+    run_profile("/etc/profile");
+    if (!sh.unwind)
+        run_profile(own);
+    free(own);
 }
 
-static int run_script(const char *path)
+static void run_script(const char *path)
 {
     struct input in;
     size_t len, head;
     char *text = read_file(path, &len);
 
+    sh.status = 127;
     if (!text) {
-        fprintf(stderr, "%s: %s: %s\n", tool_name, path, strerror(errno));
-        return 127;
+        warn("%s", path);
+        return;
     }
     /* Some other machine's program, handed to us because execve refused it. */
     head = strcspn(text, "\n");
+    sh.status = 126;
     if (head < len && text[head] == '\0') {
-        fprintf(stderr, "%s: %s: not a script\n", tool_name, path);
-        free(text);
-        return 126;
+        warnx("%s: not a script", path);
+        return;
     }
+    sh.status = 0;
     input_from_string(&in, text, len);
     sh.status = run_input(&in);
-    free(text);
-    return sh.status;
 }
 
-static int run_stdin(void)
+static void run_command(const char *command)
+{
+    struct input in;
+
+    input_from_string(&in, command, strlen(command));
+    in.final = true;
+    sh.status = run_input(&in);
+}
+
+static void run_stdin(void)
 {
     struct input in = {.refill = refill_stdin, .line = 1};
 
@@ -300,57 +245,45 @@ static int run_stdin(void)
         run_interactive(&in);
     else
         sh.status = run_input(&in);
-    buf_free(&in.buf);
-    return sh.status;
-}
-
-static int run_command(const char *command)
-{
-    struct input in;
-
-    input_from_string(&in, command, strlen(command));
-    in.final = true;
-    return run_input(&in);
 }
 
 int sh_main(int argc, char **argv)
 {
-    struct start start = {.login = argv[0][0] == '-'};
-    int first, status;
+    bool login = argv[0][0] == '-';
 
     sh.tty = -1;
     sh.pid = getpid();
-    sh.arg0 = argv[0][0] == '-' ? argv[0] + 1 : argv[0];
-    first = parse_options(argc, argv, &start);
+    sh.scratch = arena_new();
+    sh.arg0 = argv[0] + login;
+    int first = options_set(argc, argv, 1);
     if (first < 0)
         return 2;
-    if (start.with_command) {
-        if (first >= argc)
-            return sh_error(2, "-c needs a command");
-        start.command = argv[first++];
-        if (first < argc)
-            sh.arg0 = argv[first++];
-    } else if (first < argc && !sh.opt.stdin_script) {
-        start.file = argv[first++];
-        sh.arg0 = start.file;
-    } else {
+    first += first < argc && strcmp(argv[first], "--") == 0;
+    char **operands = argv + first;
+    if (sh.opt.command && first == argc)
+        return sh_error(2, "-c needs a command");
+    if (sh.opt.command)
+        first++;
+    else if (first == argc)
         sh.opt.stdin_script = true;
-        if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
-            sh.opt.interactive = true;
-    }
+    if (sh.opt.stdin_script && !sh.opt.command)
+        sh.opt.interactive |= isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    else if (first < argc)
+        sh.arg0 = argv[first++];
     params_set(argc - first, argv + first);
     start_variables();
     signals_start();
     if (sh.opt.interactive)
         job_control_start();
-    run_profiles(start.login);
+    if (login || sh.opt.login)
+        run_profiles();
     if (sh.unwind)
-        status = sh.status;
-    else if (start.command)
-        status = run_command(start.command);
-    else if (start.file)
-        status = run_script(start.file);
+        shell_exit(sh.status);
+    if (sh.opt.command)
+        run_command(operands[0]);
+    else if (sh.opt.stdin_script)
+        run_stdin();
     else
-        status = run_stdin();
-    shell_exit(status);
+        run_script(operands[0]);
+    shell_exit(sh.status);
 }

@@ -12,41 +12,39 @@
  *   sh_command.c  functions and programs
  *   sh_jobs.c     children: waiting, job control
  *   sh_signals.c  signals and traps
- *   sh_builtin.c, sh_process.c, sh_read.c   commands that must run in the shell itself
+ *   sh_builtin.c, sh_read.c   commands that must run in the shell itself
  *   sh_edit.c     line editing and history
  *
  * Invariants: nothing jumps out of running code. Whatever must leave early (break, return, exit,
  * an error, Ctrl-C) sets sh.unwind, and every loop and list stops when it is set. Trees live in
  * arenas that functions keep alive by reference; strings made by expansion live in sh.scratch
- * until the command that needed them ends.
+ * until the command that needed them ends. A buffer must not grow between a mark of its arena and
+ * the release that it is to outlive.
  */
 #ifndef USER_SH_H
 #define USER_SH_H
 
 #include "user/box.h"
 
+#include <obstack.h>
 #include <termios.h>
 
 enum { FD_SAVED = 10, MAX_DEPTH = 500, MAX_CALLS = 500, MAX_RUNNING = 2000 };
 
-/* A growing byte string; p is NUL-terminated once buf_str was called. */
-struct buf {
-    char *p;
-    size_t len, room;
-};
-
-struct chunk;
 struct saved_fd;
 struct job;
+
+/* Memory that is freed as a whole, when its last reference is put. */
 struct arena {
-    struct chunk *chunk;
+    struct obstack chunks;
     int refs;
 };
 
-/* A place in sh.scratch to go back to. */
-struct mark {
-    struct chunk *chunk;
-    size_t used;
+/* A growing byte string in an arena; p is NUL-terminated once buf_str was called. */
+struct buf {
+    struct arena *a;
+    char *p;
+    size_t len, room;
 };
 
 /* A growing list of strings in an arena, always NULL-terminated. */
@@ -139,10 +137,9 @@ struct input {
     const char *text;
     size_t pos, len;
     int line;
-    int (*refill)(struct input *in, bool continued);
+    int (*refill)(struct input *in, struct arena *a, bool continued);
     bool ended; /* refill said so: a terminal must not be asked twice */
     bool final; /* the process ends with this text: its last command may replace it */
-    struct buf buf;
 };
 
 enum unwind { RUN, BREAK, CONTINUE, RETURN, EXIT, ABORT };
@@ -157,13 +154,14 @@ struct var {
 /* A variable's former state, to be put back when a function or a command ends. */
 struct saved_var {
     struct saved_var *next;
-    char *name, *value;
+    struct var *var;
+    char *value;
     bool exported, readonly;
 };
 
 struct options {
     bool allexport, noclobber, errexit, noglob, interactive, monitor, noexec, pipefail,
-        stdin_script, nounset, verbose, xtrace;
+        stdin_script, nounset, xtrace, command, login;
 };
 
 struct shell {
@@ -187,7 +185,7 @@ struct shell {
     int nparams;
     char **params; /* malloc'd array and strings */
     struct saved_var *locals;
-    struct arena scratch;
+    struct arena *scratch;
     struct arena *arena; /* holds the tree being run: functions defined by it keep it */
 };
 
@@ -204,32 +202,33 @@ void input_from_string(struct input *in, const char *text, size_t len);
 void buf_add(struct buf *b, const char *s, size_t len);
 void buf_char(struct buf *b, char c);
 char *buf_str(struct buf *b);
-void buf_free(struct buf *b);
+/* Zeroed. */
 void *arena_alloc(struct arena *a, size_t size);
 char *arena_strndup(struct arena *a, const char *s, size_t len);
-void arena_free(struct arena *a);
 struct arena *arena_new(void);
 void arena_put(struct arena *a);
-struct mark scratch_mark(void);
-void scratch_release(struct mark mark);
+/* Frees what was taken from sh.scratch since the mark. */
+void *scratch_mark(void);
+void scratch_release(void *mark);
+char *scratch_copy(const char *s);
 void list_add(struct arena *a, struct list *list, char *s);
 bool is_name_start(int c);
 bool is_name_char(int c);
 bool is_name(const char *s, size_t len);
 const char *var_get(const char *name);
-struct var *var_find(const char *name);
 bool var_set(const char *name, const char *value);
 bool var_unset(const char *name);
-bool var_flag(const char *name, bool exported, bool readonly);
+void var_flag(const char *name, bool exported, bool readonly);
 void var_save(struct saved_var **list, const char *name);
 void var_restore(struct saved_var **list);
 void vars_from_environment(void);
-char **vars_to_environment(void);
+void vars_to_environment(void);
 void vars_print(const char *prefix, bool exported, bool readonly);
 void print_quoted(const char *s);
 void params_set(int n, char **words);
 int options_set(int argc, char **argv, int first);
-bool option_by_letter(char letter, bool on);
+/* By its letter, or by its name if there is one; false if there is no such option. */
+bool option_set(char letter, const char *name, bool on);
 void options_letters(char *out);
 
 /* sh_parse.c */
@@ -263,8 +262,6 @@ void restore_fds(struct saved_fd *saved);
 /* sh_command.c */
 /* Replaces this process; returns only on failure, with 126 or 127. */
 int exec_replace(char **argv);
-/* Where a program lies, in sh.scratch; NULL if nowhere. */
-char *find_command(const char *name);
 void function_define(const char *name, const struct node *body);
 bool function_exists(const char *name);
 void function_unset(const char *name);
@@ -285,7 +282,8 @@ int builtin_jobs(int argc, char **argv);
 int builtin_fg(int argc, char **argv);
 int builtin_bg(int argc, char **argv);
 int builtin_wait(int argc, char **argv);
-int builtin_kill(int argc, char **argv);
+/* The words of `kill` with "%1" as kill(2) names it; NULL (reported) if there is no such job. */
+char **job_targets(int *argc, char **argv);
 
 /* sh_signals.c */
 void signals_start(void);
@@ -312,13 +310,6 @@ const struct builtin *builtin_find(const char *name);
 /* sh_read.c */
 int builtin_read(int argc, char **argv);
 int builtin_getopts(int argc, char **argv);
-
-/* sh_process.c */
-int builtin_cd(int argc, char **argv);
-int builtin_pwd(int argc, char **argv);
-int builtin_umask(int argc, char **argv);
-int builtin_ulimit(int argc, char **argv);
-int builtin_times(int argc, char **argv);
 
 /* sh_edit.c: the line with its newline in out; 1, 0 at the end of input, -1 after ^C. */
 int edit_line(const char *prompt, struct buf *out);

@@ -9,7 +9,6 @@
 #include "user/sh.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,41 +69,35 @@ static int64_t variable_value(struct arith *a, const char *name)
     return n;
 }
 
+/* C does not define overflow and long shifts: they wrap around here. */
 static int64_t apply(struct arith *a, const char *op, int64_t x, int64_t y)
 {
     uint64_t ux = (uint64_t)x, uy = (uint64_t)y;
 
-    if (op[0] == '/' || op[0] == '%') {
-        if (y == 0 && !a->skip)
+    if ((op[0] == '/' || op[0] == '%') && y == 0) {
+        if (!a->skip)
             fail(a, "division by zero");
-        if (y == 0)
-            return 0;
-        if (y == -1)
-            return op[0] == '/' ? (int64_t)-ux : 0;
-        return op[0] == '/' ? x / y : x % y;
+        return 0;
     }
-    switch (op[0] | (op[1] == '=' ? 0 : op[1]) << 8) {
+    switch (op[0] | op[1] << 8) {
     case '+': return (int64_t)(ux + uy);
     case '-': return (int64_t)(ux - uy);
     case '*': return (int64_t)(ux * uy);
+    case '/': return y == -1 ? (int64_t)-ux : x / y;
+    case '%': return y == -1 ? 0 : x % y;
     case '&': return x & y;
     case '|': return x | y;
     case '^': return x ^ y;
+    case '<': return x < y;
+    case '>': return x > y;
     case '<' | '<' << 8: return (int64_t)(ux << (uy & 63));
     case '>' | '>' << 8: return x >> (uy & 63);
-    }
-    return 0;
-}
-
-static int64_t compare(const char *op, int64_t x, int64_t y)
-{
-    switch (op[0] | op[1] << 8) {
-    case '=' | '=' << 8: return x == y;
-    case '!' | '=' << 8: return x != y;
     case '<' | '=' << 8: return x <= y;
     case '>' | '=' << 8: return x >= y;
-    case '<': return x < y;
-    default: return x > y;
+    case '=' | '=' << 8: return x == y;
+    case '!' | '=' << 8: return x != y;
+    case '&' | '&' << 8: return x && y;
+    default: return x || y;
     }
 }
 
@@ -211,12 +204,7 @@ static int64_t climb(struct arith *a, int level)
         a->skip += skip;
         int64_t right = climb(a, binary[i].level + 1);
         a->skip -= skip;
-        if (logical)
-            value = binary[i].level == 1 ? value || right : value && right;
-        else if (binary[i].level == 6 || binary[i].level == 7)
-            value = compare(op, value, right);
-        else
-            value = apply(a, op, value, right);
+        value = apply(a, op, value, right);
     }
     return value;
 }

@@ -8,19 +8,11 @@
  */
 #include "user/sh.h"
 
-#include <ctype.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Control flow */
-
-static int builtin_true(int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    return 0;
-}
 
 /* An optional numeric argument; false (reported) if it is none. */
 static bool number_argument(int argc, char **argv, int *value)
@@ -90,29 +82,24 @@ static int builtin_exit(int argc, char **argv)
 
 static int builtin_eval(int argc, char **argv)
 {
-    struct buf text = {0};
-    int status;
+    struct buf text = {.a = sh.scratch};
 
     for (int i = 1; i < argc; i++) {
-        if (i > 1)
-            buf_char(&text, ' ');
         buf_add(&text, argv[i], strlen(argv[i]));
+        buf_char(&text, ' ');
     }
-    status = run_string(buf_str(&text));
-    buf_free(&text);
-    return status;
+    return run_string(buf_str(&text));
 }
 
 static int builtin_dot(int argc, char **argv)
 {
-    char *path;
-
     if (argc < 2)
         return sh_error(2, ".: a file name is needed");
-    path = argv[1];
-    if (!strchr(path, '/') && access(path, R_OK) != 0)
-        path = find_command(path);
-    return path ? run_file(path) : sh_error(127, ".: %s: not found", argv[1]);
+    char *path =
+        access(argv[1], R_OK) == 0 ? xstrdup(argv[1]) : find_program(var_get("PATH"), argv[1]);
+    int status = path ? run_file(path) : sh_error(127, ".: %s: not found", argv[1]);
+    free(path);
+    return status;
 }
 
 static int builtin_exec(int argc, char **argv)
@@ -142,7 +129,7 @@ static bool split_name(const char *arg, char **name, const char **value)
     size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
 
     *value = equals ? equals + 1 : NULL;
-    *name = arena_strndup(&sh.scratch, arg, len);
+    *name = arena_strndup(sh.scratch, arg, len);
     if (is_name(arg, len))
         return true;
     sh_error(2, "%s: bad variable name", arg);
@@ -266,16 +253,16 @@ static const char *describe(const char *name, const char **kind)
 {
     const struct builtin *builtin = builtin_find(name);
 
-    if (is_keyword(name))
-        return *kind = "a shell keyword", "";
-    if (builtin && builtin->kind == SPECIAL)
-        return *kind = "a special shell builtin", "";
-    if (function_exists(name))
-        return *kind = "a shell function", "";
-    if (builtin)
-        return *kind = "a shell builtin", "";
-    *kind = "";
-    return find_command(name);
+    *kind = is_keyword(name)                      ? "a shell keyword"
+            : builtin && builtin->kind == SPECIAL ? "a special shell builtin"
+            : function_exists(name)               ? "a shell function"
+            : builtin                             ? "a shell builtin"
+                                                  : NULL;
+    if (*kind)
+        return "";
+    char *path = find_program(var_get("PATH"), name), *copy = path ? scratch_copy(path) : NULL;
+    free(path);
+    return copy;
 }
 
 static int builtin_type(int argc, char **argv)
@@ -320,24 +307,69 @@ static int builtin_command(int argc, char **argv)
     return 0;
 }
 
+/* The process itself. PWD is what the kernel says, so symbolic links do not stay in it. */
+
+static int builtin_cd(int argc, char **argv)
+{
+    int i = 1 + (argc > 1 && (strcmp(argv[1], "-P") == 0 || strcmp(argv[1], "-L") == 0));
+    bool back = i < argc && strcmp(argv[i], "-") == 0;
+    const char *dir = back ? var_get("OLDPWD") : i < argc ? argv[i] : var_get("HOME");
+
+    if (!dir || !*dir) {
+        warnx("cd: %s is not set", back ? "OLDPWD" : "HOME");
+        return 2;
+    }
+    if (chdir(dir) != 0) {
+        warn("cd: %s", dir);
+        return 1;
+    }
+    char *path = getcwd(NULL, 0);
+    if (back)
+        puts(path ? path : dir);
+    var_set("OLDPWD", var_get("PWD"));
+    var_set("PWD", path ? path : "");
+    free(path);
+    return 0;
+}
+
+static int builtin_umask(int argc, char **argv)
+{
+    mode_t mask = umask(0);
+    uint64_t value;
+
+    umask(mask);
+    if (argc < 2)
+        printf("%04o\n", (unsigned)mask);
+    else if (!parse_u64(argv[1], 8, &value) || value > 0777)
+        return sh_error(2, "umask: %s: bad mask", argv[1]);
+    else
+        umask((mode_t)value);
+    return 0;
+}
+
 /* Box's tools that the shell runs itself */
 
 static int run_tool(int argc, char **argv)
 {
-    const struct tool *tool = tool_find(argv[0]);
-    const char *outer = tool_name;
+    char *outer = program_invocation_name;
     int status;
 
-    tool_name = argv[0];
-    status = tool->main(argc, argv);
-    status = finish_output(status);
-    tool_name = outer;
+    program_invocation_name = argv[0];
+    status = finish_output(tool_find(argv[0])->main(argc, argv));
+    program_invocation_name = outer;
     return status;
+}
+
+static int builtin_kill(int argc, char **argv)
+{
+    char **words = job_targets(&argc, argv);
+
+    return words ? run_tool(argc, words) : 1;
 }
 
 static const struct builtin builtins[] = {
     {".", builtin_dot, SPECIAL},
-    {":", builtin_true, SPECIAL},
+    {":", true_main, SPECIAL},
     {"[", run_tool, NORMAL},
     {"bg", builtin_bg, NORMAL},
     {"break", builtin_break, SPECIAL},
@@ -352,23 +384,20 @@ static const struct builtin builtins[] = {
     {"false", run_tool, NORMAL},
     {"fg", builtin_fg, NORMAL},
     {"getopts", builtin_getopts, NORMAL},
-    {"hash", builtin_true, NORMAL},
     {"jobs", builtin_jobs, NORMAL},
     {"kill", builtin_kill, NORMAL},
     {"local", builtin_local, NORMAL},
     {"printf", run_tool, NORMAL},
-    {"pwd", builtin_pwd, NORMAL},
+    {"pwd", run_tool, NORMAL},
     {"read", builtin_read, NORMAL},
     {"readonly", builtin_readonly, SPECIAL},
     {"return", builtin_return, SPECIAL},
     {"set", builtin_set, SPECIAL},
     {"shift", builtin_shift, SPECIAL},
     {"test", run_tool, NORMAL},
-    {"times", builtin_times, SPECIAL},
     {"trap", builtin_trap, SPECIAL},
     {"true", run_tool, NORMAL},
     {"type", builtin_type, NORMAL},
-    {"ulimit", builtin_ulimit, NORMAL},
     {"umask", builtin_umask, NORMAL},
     {"unset", builtin_unset, SPECIAL},
     {"wait", builtin_wait, NORMAL},

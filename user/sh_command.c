@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a command's name can stand for outside the shell's own builtins: functions, and programs
- * found along PATH.
+ * What a command's name can stand for outside the shell's own builtins: functions, and programs.
  *
  * Invariant: a function's body lies in the arena of the text that defined it, which the function
  * keeps; a running function keeps itself, so it may be redefined or unset from inside.
  */
 #include "user/sh.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct function {
@@ -23,6 +20,7 @@ struct function {
 };
 
 static struct function *functions;
+
 static struct function **function_link(const char *name)
 {
     struct function **link = &functions;
@@ -68,11 +66,9 @@ void function_define(const char *name, const struct node *body)
 
 int function_call(const char *name, int argc, char **argv)
 {
-    struct saved_var *locals = sh.locals;
-    struct arena *arena = sh.arena;
-    char **params = sh.params;
-    int nparams = sh.nparams, loops = sh.loops, status;
+    struct shell outer = sh;
     struct function *f = *function_link(name);
+    int status;
 
     if (sh.calls >= MAX_CALLS)
         return sh_error(2, "%s: calls nested too deep", name);
@@ -90,100 +86,30 @@ int function_call(const char *name, int argc, char **argv)
     if (sh.unwind == RETURN)
         sh.unwind = RUN;
     var_restore(&sh.locals);
-    sh.locals = locals;
-    sh.arena = arena;
     params_set(0, NULL);
     free(sh.params);
-    sh.params = params;
-    sh.nparams = nparams;
-    sh.loops = loops;
+    sh.locals = outer.locals;
+    sh.arena = outer.arena;
+    sh.params = outer.params;
+    sh.nparams = outer.nparams;
+    sh.loops = outer.loops;
     function_put(f);
     return status;
 }
 
-/* Programs */
-
-static const char *next_directory(const char **path, size_t *len)
-{
-    const char *dir = *path;
-
-    if (!dir)
-        return NULL;
-    *len = strcspn(dir, ":");
-    *path = dir[*len] ? dir + *len + 1 : NULL;
-    return dir;
-}
-
-static char *in_directory(const char *dir, size_t len, const char *name)
-{
-    size_t name_len = strlen(name);
-    char *full = arena_alloc(&sh.scratch, len + name_len + 2);
-
-    memcpy(full, dir, len);
-    if (len)
-        full[len++] = '/';
-    memcpy(full + len, name, name_len);
-    return full;
-}
-
-static const char *search_path(void)
-{
-    const char *path = var_get("PATH");
-
-    return path ? path : "/bin:/sbin:/usr/bin:/usr/sbin";
-}
-
-char *find_command(const char *name)
-{
-    const char *path = search_path(), *dir;
-    struct stat st;
-    size_t len;
-
-    if (strchr(name, '/'))
-        return access(name, X_OK) == 0 ? arena_strndup(&sh.scratch, name, strlen(name)) : NULL;
-    while ((dir = next_directory(&path, &len))) {
-        char *full = in_directory(dir, len, name);
-
-        if (stat(full, &st) == 0 && S_ISREG(st.st_mode) && access(full, X_OK) == 0)
-            return full;
-    }
-    return NULL;
-}
-
-static int exec_path(const char *path, char **argv, char **envp)
-{
-    execve(path, argv, envp);
-    if (errno != ENOEXEC)
-        return errno;
-    /* A script without "#!" is ours. */
-    struct list words = {0};
-    list_add(&sh.scratch, &words, (char *)"sh");
-    list_add(&sh.scratch, &words, (char *)path);
-    for (int i = 1; argv[i]; i++)
-        list_add(&sh.scratch, &words, argv[i]);
-    execve("/bin/sh", words.v, envp);
-    return ENOEXEC;
-}
-
 int exec_replace(char **argv)
 {
-    const char *path = search_path(), *dir;
-    char **envp = vars_to_environment();
-    int error = ENOENT;
-    size_t len;
+    bool named = strchr(argv[0], '/') != NULL;
+    char *path = named ? argv[0] : find_program(var_get("PATH"), argv[0]);
 
     fflush(stdout);
-    if (strchr(argv[0], '/')) {
-        error = exec_path(argv[0], argv, envp);
-    } else {
-        while ((dir = next_directory(&path, &len))) {
-            int e = exec_path(in_directory(dir, len, argv[0]), argv, envp);
-
-            if (e != ENOENT && e != ENOTDIR)
-                error = e;
-        }
+    errno = ENOENT;
+    if (path) {
+        vars_to_environment();
+        /* A script without "#!" is a shell's: execvp sees to that. */
+        execvp(path, argv);
     }
-    fprintf(stderr, "%s: %s: %s\n", sh.arg0, argv[0],
-            error == ENOENT && !strchr(argv[0], '/') ? "not found" : strerror(error));
-    return error == ENOENT || error == ENOTDIR ? 127 : 126;
+    int err = errno;
+    fprintf(stderr, "%s: %s: %s\n", sh.arg0, argv[0], path ? strerror(err) : "not found");
+    return err == ENOENT || err == ENOTDIR ? 127 : 126;
 }

@@ -7,43 +7,27 @@
  * what was typed ahead stays in the terminal for the programs it may be meant for.
  *
  * Invariants: cursor is at a character's first byte (UTF-8); the screen shows the line as of the
- * last call of redraw().
+ * last call of redraw(). The line lies in sh.scratch, which edit_line's caller releases.
  */
 #include "user/sh.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <poll.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { HISTORY = 200, ESCAPE_MS = 50 };
-
-enum key {
-    KEY_UP = 256,
-    KEY_DOWN,
-    KEY_LEFT,
-    KEY_RIGHT,
-    KEY_HOME,
-    KEY_END,
-    KEY_DELETE,
-    KEY_WORD_LEFT,
-    KEY_WORD_RIGHT,
-    KEY_NONE,
-    KEY_EOF
-};
+enum { HISTORY = 200 };
+enum key { KEY_DELETE = 256, KEY_WORD_LEFT, KEY_WORD_RIGHT, KEY_NONE, KEY_EOF };
 
 struct editor {
     const char *prompt; /* its last line: what a redraw shows */
     struct buf line;
     size_t cursor;
     size_t first; /* first byte shown */
-    size_t columns;
-    int entry;   /* history line being shown; == history_len: the new one */
-    char *draft; /* the new line, while an old one is shown */
+    size_t width; /* columns beside the prompt */
+    int entry;    /* history line being shown; == history_len: the new one */
+    char *draft;  /* the new line, while an old one is shown */
 };
 
 static char *history[HISTORY];
@@ -75,8 +59,7 @@ static size_t before(const struct editor *e, size_t at)
 
 static size_t after(const struct editor *e, size_t at)
 {
-    if (at < e->line.len)
-        at++;
+    at += at < e->line.len;
     while (at < e->line.len && continues(e->line.p[at]))
         at++;
     return at;
@@ -102,56 +85,42 @@ static size_t word_after(const struct editor *e, size_t at)
 
 /* Screen */
 
-static void show(const char *s, size_t len)
+static void show(const char *s)
 {
-    write_all(STDERR_FILENO, s, len);
-}
-
-static size_t room(const struct editor *e)
-{
-    size_t used = columns_of(e->prompt, strlen(e->prompt)) + 1;
-
-    return e->columns > used + 8 ? e->columns - used : 8;
+    write_all(STDERR_FILENO, s, strlen(s));
 }
 
 static void redraw(struct editor *e)
 {
-    struct buf out = {0};
-    size_t width = room(e), end;
-    char move[24];
+    const char *text = buf_str(&e->line);
+    char left[24] = "";
+    size_t end;
 
     if (e->cursor < e->first)
         e->first = e->cursor;
-    while (columns_of(e->line.p + e->first, e->cursor - e->first) > width)
+    while (columns_of(text + e->first, e->cursor - e->first) > e->width)
         e->first = after(e, e->first);
     end = e->first;
-    for (size_t n = 0; n < width && end < e->line.len; n++)
+    for (size_t n = 0; n < e->width && end < e->line.len; n++)
         end = after(e, end);
-    buf_char(&out, '\r');
-    buf_add(&out, e->prompt, strlen(e->prompt));
-    buf_add(&out, e->line.p + e->first, end - e->first);
-    buf_add(&out, "\033[K", 3);
-    size_t back = columns_of(e->line.p + e->cursor, end > e->cursor ? end - e->cursor : 0);
+    size_t back = columns_of(text + e->cursor, end > e->cursor ? end - e->cursor : 0);
     if (back)
-        buf_add(&out, move, (size_t)snprintf(move, sizeof(move), "\033[%zuD", back));
-    show(out.p, out.len);
-    buf_free(&out);
+        snprintf(left, sizeof(left), "\033[%zuD", back);
+    char *out =
+        xasprintf("\r%s%.*s\033[K%s", e->prompt, (int)(end - e->first), text + e->first, left);
+    show(out);
+    free(out);
 }
 
 /* Changes */
 
-static void insert(struct editor *e, char c)
+static void insert(struct editor *e, const char *text, size_t len)
 {
-    bool at_end = e->cursor == e->line.len;
-
-    buf_char(&e->line, c);
-    memmove(e->line.p + e->cursor + 1, e->line.p + e->cursor, e->line.len - 1 - e->cursor);
-    e->line.p[e->cursor++] = c;
-    /* The common case costs one byte on a slow line. */
-    if (at_end && columns_of(e->line.p + e->first, e->line.len - e->first) < room(e))
-        show(&c, 1);
-    else
-        redraw(e);
+    buf_add(&e->line, text, len);
+    memmove(e->line.p + e->cursor + len, e->line.p + e->cursor, e->line.len - len - e->cursor);
+    memcpy(e->line.p + e->cursor, text, len);
+    e->cursor += len;
+    redraw(e);
 }
 
 static void erase(struct editor *e, size_t from, size_t to)
@@ -171,19 +140,8 @@ static void kill_text(struct editor *e, size_t from, size_t to)
     erase(e, from, to);
 }
 
-static void replace(struct editor *e, const char *text)
-{
-    e->line.len = 0;
-    buf_add(&e->line, text, strlen(text));
-    e->cursor = e->line.len;
-    e->first = 0;
-    redraw(e);
-}
-
 static void move(struct editor *e, size_t to)
 {
-    if (to == e->cursor)
-        return;
     e->cursor = to;
     redraw(e);
 }
@@ -196,12 +154,12 @@ static void browse(struct editor *e, int step)
 
     if (entry < 0 || entry > history_len)
         return;
-    if (e->entry == history_len) {
-        free(e->draft);
-        e->draft = xstrdup(buf_str(&e->line));
-    }
+    if (e->entry == history_len)
+        e->draft = scratch_copy(buf_str(&e->line));
     e->entry = entry;
-    replace(e, entry == history_len ? e->draft : history[entry]);
+    const char *text = entry == history_len ? e->draft : history[entry];
+    e->line.len = e->cursor = e->first = 0;
+    insert(e, text, strlen(text));
 }
 
 static void remember(const char *line)
@@ -218,144 +176,111 @@ static void remember(const char *line)
 
 /* Completion: the word at the cursor, as a path or, where a command is expected, a command. */
 
-struct matches {
-    struct list names;
-    size_t common;  /* bytes in which all agree */
-    bool directory; /* of the last one */
-};
-
-static void add_match(struct matches *m, const char *name, const char *prefix, bool directory)
+static void add_matches(glob_t *found, const char *dir, const char *word)
 {
-    size_t n = 0;
+    struct buf pattern = {.a = sh.scratch};
 
-    if (strncmp(name, prefix, strlen(prefix)) != 0 || (name[0] == '.' && prefix[0] != '.'))
-        return;
-    for (int i = 0; i < m->names.n; i++)
-        if (strcmp(m->names.v[i], name) == 0)
-            return;
-    list_add(&sh.scratch, &m->names, arena_strndup(&sh.scratch, name, strlen(name)));
-    while (m->names.n > 1 && n < m->common && name[n] == m->names.v[0][n])
-        n++;
-    m->common = m->names.n > 1 ? n : strlen(name);
-    m->directory = directory;
-}
-
-static void match_directory(struct matches *m, const char *path, const char *prefix)
-{
-    DIR *dir = opendir(*path ? path : ".");
-    struct stat st;
-
-    for (struct dirent *d; dir && (d = readdir(dir));)
-        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-            add_match(m, d->d_name, prefix,
-                      fstatat(dirfd(dir), d->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode));
-    if (dir)
-        closedir(dir);
-}
-
-static void match_commands(struct matches *m, const char *prefix)
-{
-    const char *path = var_get("PATH");
-
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-
-        match_directory(m, arena_strndup(&sh.scratch, path, len), prefix);
-        path += len + (path[len] == ':');
+    buf_add(&pattern, dir, strlen(dir));
+    if (*dir)
+        buf_char(&pattern, '/');
+    for (; *word; word++) {
+        if (strchr("*?[\\", *word))
+            buf_char(&pattern, '\\');
+        buf_char(&pattern, *word);
     }
-    m->directory = false;
+    buf_char(&pattern, '*');
+    glob(buf_str(&pattern), GLOB_MARK | GLOB_APPEND, NULL, found);
 }
 
-static void list_matches(struct editor *e, const struct matches *m)
+static void add_commands(glob_t *found, const char *word)
 {
-    struct buf out = {0};
+    char *path = scratch_copy(var_get("PATH") ? var_get("PATH") : "");
 
-    buf_char(&out, '\n');
-    for (int i = 0; i < m->names.n; i++) {
-        buf_add(&out, m->names.v[i], strlen(m->names.v[i]));
-        buf_char(&out, i + 1 < m->names.n ? ' ' : '\n');
+    for (char *dir; (dir = strsep(&path, ":")) != NULL;)
+        if (*dir)
+            add_matches(found, dir, word);
+}
+
+static void list_matches(struct editor *e, const glob_t *found)
+{
+    show("\n");
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        show(base_name(found->gl_pathv[i]));
+        show(i + 1 < found->gl_pathc ? " " : "\n");
     }
-    show(out.p, out.len);
-    buf_free(&out);
     redraw(e);
 }
 
 static void complete(struct editor *e)
 {
-    struct mark mark = scratch_mark();
-    struct matches m = {0};
-    size_t start = e->cursor;
+    size_t start = e->cursor, first, common = SIZE_MAX;
+    glob_t found = {0};
 
     while (start > 0 && !strchr(" \t|&;<>()=\"'`", e->line.p[start - 1]))
         start--;
-    char *word = arena_strndup(&sh.scratch, e->line.p + start, e->cursor - start);
-    char *slash = strrchr(word, '/');
-    const char *prefix = slash ? slash + 1 : word;
-    size_t first = start;
-    while (first > 0 && e->line.p[first - 1] == ' ')
+    for (first = start; first > 0 && e->line.p[first - 1] == ' ';)
         first--;
-    if (slash)
-        match_directory(&m, arena_strndup(&sh.scratch, word, (size_t)(prefix - word)), prefix);
-    else if (first == 0 || strchr("|&;(", e->line.p[first - 1]))
-        match_commands(&m, prefix);
+    char *word = arena_strndup(sh.scratch, e->line.p + start, e->cursor - start);
+    bool command = !strchr(word, '/') && (first == 0 || strchr("|&;(", e->line.p[first - 1]));
+    if (command)
+        add_commands(&found, word);
     else
-        match_directory(&m, "", prefix);
-    for (size_t i = strlen(prefix); m.names.n && i < m.common; i++)
-        insert(e, m.names.v[0][i]);
-    if (m.names.n == 1)
-        insert(e, m.directory ? '/' : ' ');
-    else if (m.names.n > 1 && m.common == strlen(prefix))
-        list_matches(e, &m);
-    scratch_release(mark);
+        add_matches(&found, "", word);
+    /* What all of them begin with, from the word's last component on. */
+    const char *slash = strrchr(word, '/'), *prefix = slash ? slash + 1 : word;
+    const char *model = found.gl_pathc ? base_name(found.gl_pathv[0]) : prefix;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *name = base_name(found.gl_pathv[i]);
+        size_t same = 0;
+
+        while (model[same] && model[same] == name[same])
+            same++;
+        common = same < common ? same : common;
+    }
+    size_t len = strlen(prefix);
+    if (found.gl_pathc && common > len)
+        insert(e, model + len, common - len);
+    else if (found.gl_pathc > 1)
+        list_matches(e, &found);
+    if (found.gl_pathc == 1 && model[strlen(model) - 1] != '/')
+        insert(e, " ", 1);
+    globfree(&found);
 }
 
 /* Keys. CTRL() is <termios.h>'s. */
 
-/* One byte; -1 at the end of input, -2 if none came within the time. */
-static int read_byte(int timeout_ms)
+static int read_byte(void)
 {
-    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     unsigned char c;
+    ssize_t n = read_some(STDIN_FILENO, &c, 1);
 
-    for (;;) {
-        if (timeout_ms >= 0 && poll(&in, 1, timeout_ms) == 0)
-            return -2;
-        ssize_t n = read(STDIN_FILENO, &c, 1);
-        if (n == 1)
-            return c;
-        if (n == 0 || errno != EINTR)
-            return -1;
-    }
+    return n == 1 ? c : KEY_EOF;
 }
 
-/* ESC [ numbers final, or ESC O final. A modifier other than 1 makes it a word move. */
+/* ESC [ numbers final, or ESC O final. A modifier makes it a word move. */
 static int read_escape(void)
 {
     static const struct {
         char final;
         int number, key;
     } keys[] = {
-        {'A', 0, KEY_UP},   {'B', 0, KEY_DOWN}, {'C', 0, KEY_RIGHT},  {'D', 0, KEY_LEFT},
-        {'H', 0, KEY_HOME}, {'F', 0, KEY_END},  {'~', 1, KEY_HOME},   {'~', 7, KEY_HOME},
-        {'~', 4, KEY_END},  {'~', 8, KEY_END},  {'~', 3, KEY_DELETE},
+        {'A', 0, CTRL('P')}, {'B', 0, CTRL('N')}, {'C', 0, CTRL('F')},  {'D', 0, CTRL('B')},
+        {'H', 0, CTRL('A')}, {'F', 0, CTRL('E')}, {'~', 1, CTRL('A')},  {'~', 7, CTRL('A')},
+        {'~', 4, CTRL('E')}, {'~', 8, CTRL('E')}, {'~', 3, KEY_DELETE},
     };
-    int c = read_byte(ESCAPE_MS), number = 0, modifier = 0;
+    int c = read_byte(), number = 0;
+    bool modified = false;
 
-    if (c == 'b')
-        return KEY_WORD_LEFT;
-    if (c == 'f')
-        return KEY_WORD_RIGHT;
+    if (c == 'b' || c == 'f')
+        return c == 'b' ? KEY_WORD_LEFT : KEY_WORD_RIGHT;
     if (c != '[' && c != 'O')
         return KEY_NONE;
-    while ((c = read_byte(ESCAPE_MS)) == ';' || (c >= '0' && c <= '9')) {
-        if (c == ';')
-            modifier = 1;
-        else if (modifier)
-            modifier = c - '0';
-        else if (number < 100)
+    while ((c = read_byte()) == ';' || (c >= '0' && c <= '9')) {
+        modified |= c == ';';
+        if (c != ';' && !modified && number < 100)
             number = number * 10 + c - '0';
     }
-    if (modifier > 1 && (c == 'C' || c == 'D'))
+    if (modified && (c == 'C' || c == 'D'))
         return c == 'C' ? KEY_WORD_RIGHT : KEY_WORD_LEFT;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
         if (keys[i].final == c && (c != '~' || keys[i].number == number))
@@ -363,57 +288,35 @@ static int read_escape(void)
     return KEY_NONE;
 }
 
-static int read_key(void)
-{
-    int c = read_byte(-1);
-
-    if (c < 0)
-        return KEY_EOF;
-    return c == '\033' ? read_escape() : c;
-}
-
 static void edit_key(struct editor *e, int key)
 {
+    char c = (char)key;
+
     switch (key) {
-    case KEY_LEFT:
     case CTRL('B'): move(e, before(e, e->cursor)); break;
-    case KEY_RIGHT:
     case CTRL('F'): move(e, after(e, e->cursor)); break;
-    case KEY_HOME:
     case CTRL('A'): move(e, 0); break;
-    case KEY_END:
     case CTRL('E'): move(e, e->line.len); break;
     case KEY_WORD_LEFT: move(e, word_before(e, e->cursor)); break;
     case KEY_WORD_RIGHT: move(e, word_after(e, e->cursor)); break;
-    case KEY_UP:
     case CTRL('P'): browse(e, -1); break;
-    case KEY_DOWN:
     case CTRL('N'): browse(e, 1); break;
     case 127:
-    case CTRL('H'):
-        if (e->cursor > 0)
-            erase(e, before(e, e->cursor), e->cursor);
-        break;
+    case CTRL('H'): erase(e, before(e, e->cursor), e->cursor); break;
     case KEY_DELETE:
-    case CTRL('D'):
-        if (e->cursor < e->line.len)
-            erase(e, e->cursor, after(e, e->cursor));
-        break;
+    case CTRL('D'): erase(e, e->cursor, after(e, e->cursor)); break;
     case CTRL('K'): kill_text(e, e->cursor, e->line.len); break;
     case CTRL('U'): kill_text(e, 0, e->cursor); break;
     case CTRL('W'): kill_text(e, word_before(e, e->cursor), e->cursor); break;
-    case CTRL('Y'):
-        for (const char *p = killed; p && *p; p++)
-            insert(e, *p);
-        break;
+    case CTRL('Y'): insert(e, killed ? killed : "", killed ? strlen(killed) : 0); break;
     case CTRL('L'):
-        show("\033[H\033[2J", 7);
+        show("\033[H\033[2J");
         redraw(e);
         break;
     case '\t': complete(e); break;
     default:
         if (key >= ' ' && key < 256)
-            insert(e, (char)key);
+            insert(e, &c, 1);
     }
 }
 
@@ -421,54 +324,41 @@ static void edit_key(struct editor *e, int key)
 static int edit(struct editor *e)
 {
     for (;;) {
-        int key = read_key();
+        int key = read_byte();
 
+        if (key == '\033')
+            key = read_escape();
         if (key == '\r' || key == '\n')
             break;
         if (key == KEY_EOF || (key == CTRL('D') && e->line.len == 0))
             return 0;
         if (key == CTRL('C')) {
-            show("^C\n", 3);
+            show("^C\n");
             return -1;
         }
         edit_key(e, key);
     }
     move(e, e->line.len);
-    show("\n", 1);
+    show("\n");
     return 1;
-}
-
-static size_t terminal_columns(void)
-{
-    struct winsize size;
-
-    return ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-/* Without a terminal that can be made raw: whatever a read gives. */
-static int plain_line(struct buf *out)
-{
-    int c;
-
-    while ((c = read_byte(-1)) >= 0) {
-        buf_char(out, (char)c);
-        if (c == '\n')
-            break;
-    }
-    return out->len > 0;
 }
 
 int edit_line(const char *prompt, struct buf *out)
 {
-    struct termios modes, raw;
     const char *newline = strrchr(prompt, '\n');
-    struct editor e = {.prompt = newline ? newline + 1 : prompt, .entry = history_len};
-    int result;
+    struct editor e = {
+        .prompt = newline ? newline + 1 : prompt, .line = {.a = sh.scratch}, .entry = history_len};
+    struct winsize size;
+    struct termios modes, raw;
+    bool tty = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &modes) == 0;
 
     fflush(stdout);
-    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &modes) < 0) {
-        show(prompt, strlen(prompt));
-        return plain_line(out);
+    if (!tty) {
+        show(prompt);
+        /* Whatever a read gives. */
+        for (int c = 0; c != '\n' && (c = read_byte()) != KEY_EOF;)
+            buf_char(out, (char)c);
+        return out->len > 0;
     }
     raw = modes;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG | IEXTEN);
@@ -478,17 +368,18 @@ int edit_line(const char *prompt, struct buf *out)
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-    show(prompt, strlen(prompt));
-    e.columns = terminal_columns();
+    /* Who waits for the prompt may type: the terminal is ready for it. */
+    show(prompt);
+    size_t used = columns_of(e.prompt, strlen(e.prompt)) + 1;
+    size_t columns = ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+    e.width = columns > used + 8 ? columns - used : 8;
     buf_str(&e.line);
-    result = edit(&e);
+    int result = edit(&e);
     tcsetattr(STDIN_FILENO, TCSADRAIN, &modes);
     if (result > 0) {
         remember(buf_str(&e.line));
         buf_add(out, e.line.p, e.line.len);
         buf_char(out, '\n');
     }
-    free(e.draft);
-    buf_free(&e.line);
     return result;
 }

@@ -9,13 +9,10 @@
  */
 #include "user/sh.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *current_text;
@@ -76,57 +73,43 @@ static int assign_only(const struct node *n)
     restore_fds(saved);
     if (!ok)
         return sh.unwind ? sh.status : 1;
-    if (!assign(n->assigns, NULL, false))
-        return sh.status;
-    return sh.substitution_status;
+    return assign(n->assigns, NULL, false) ? sh.substitution_status : sh.status;
 }
 
-static int run_builtin(const struct builtin *builtin, const struct node *n, int argc, char **argv)
+/* A builtin, or with NULL a function: redirections and assignments last as long as it runs. */
+static int run_inside(const struct builtin *builtin, const struct node *n, int argc, char **argv)
 {
     struct saved_var *vars = NULL;
     struct saved_fd *fds = NULL;
-    bool special = builtin->kind == SPECIAL;
+    bool special = builtin && builtin->kind == SPECIAL;
     /* "exec" without a command redirects the shell itself. */
     bool keep = special && argc == 1 && strcmp(argv[0], "exec") == 0;
-    int status = 0;
+    int status = special ? 2 : 1;
 
     if (!redirect(n->redirs, keep ? NULL : &fds)) {
-        restore_fds(fds);
-        if (sh.unwind)
-            return sh.status;
-        if (special && !sh.opt.interactive)
+        if (special && !sh.opt.interactive && !sh.unwind) {
             sh.unwind = ABORT;
-        return special ? 2 : 1;
-    }
-    if (assign(n->assigns, special ? NULL : &vars, !special)) {
-        status = builtin->run(argc, argv);
-        status = finish_output(status);
-    } else {
-        status = sh.status;
+            sh.status = status;
+        }
+    } else if (assign(n->assigns, special ? NULL : &vars, !special)) {
+        status =
+            builtin ? finish_output(builtin->run(argc, argv)) : function_call(argv[0], argc, argv);
+        sh.status = status;
     }
     restore_fds(fds);
     var_restore(&vars);
-    return status;
+    return sh.unwind ? sh.status : status;
 }
 
-static int run_function(const struct node *n, int argc, char **argv)
+/* Nothing needs this process after the command: it need not fork. */
+static bool may_replace(bool last)
 {
-    struct saved_var *vars = NULL;
-    struct saved_fd *fds = NULL;
-    int status = 1;
-
-    if (redirect(n->redirs, &fds))
-        status = assign(n->assigns, &vars, true) ? function_call(argv[0], argc, argv) : sh.status;
-    restore_fds(fds);
-    var_restore(&vars);
-    return status;
+    return last && !traps_any() && !sh.job_control;
 }
 
-static int run_program(const struct node *n, char **argv, bool last)
+static int run_external(const struct node *n, char **argv, bool last)
 {
-    bool replace = last && !traps_any() && !sh.job_control;
-
-    if (!replace) {
+    if (!may_replace(last)) {
         struct job *job = job_new(current_text);
         pid_t pid = job_fork(job, FORK_FOREGROUND);
 
@@ -140,9 +123,7 @@ static int run_program(const struct node *n, char **argv, bool last)
         _exit(sh.unwind ? sh.status : 1);
     if (!assign(n->assigns, NULL, true))
         _exit(sh.status);
-    int status = exec_replace(argv);
-    fflush(stdout);
-    _exit(status);
+    _exit(exec_replace(argv));
 }
 
 static int exec_simple(const struct node *n, bool last)
@@ -158,13 +139,9 @@ static int exec_simple(const struct node *n, bool last)
     if (sh.opt.xtrace)
         trace(argv.n, argv.v);
     builtin = builtin_find(argv.v[0]);
-    if (builtin && builtin->kind == SPECIAL)
-        return run_builtin(builtin, n, argv.n, argv.v);
-    if (function_exists(argv.v[0]))
-        return run_function(n, argv.n, argv.v);
-    if (builtin)
-        return run_builtin(builtin, n, argv.n, argv.v);
-    return run_program(n, argv.v, last);
+    if (function_exists(argv.v[0]) && !(builtin && builtin->kind == SPECIAL))
+        return run_inside(NULL, n, argv.n, argv.v);
+    return builtin ? run_inside(builtin, n, argv.n, argv.v) : run_external(n, argv.v, last);
 }
 
 /* For the builtin `command`: no function is looked at. */
@@ -173,69 +150,60 @@ int exec_args(int argc, char **argv)
     static const struct node bare;
     const struct builtin *builtin = builtin_find(argv[0]);
 
-    return builtin ? builtin->run(argc, argv) : run_program(&bare, argv, false);
+    return builtin ? builtin->run(argc, argv) : run_external(&bare, argv, false);
 }
 
 /* Compound commands */
 
-static _Noreturn void child_run(const struct node *n)
+/* A child of the job that runs the node, with the pipes' ends as its input and output. */
+static pid_t spawn(struct job *job, enum fork_mode mode, const struct node *n, int in,
+                   const int out[2])
 {
-    sh.status = exec_node(n, true);
-    shell_exit(sh.status);
-}
+    pid_t pid = job_fork(job, mode);
 
-static int exec_subshell(const struct node *n, bool last)
-{
-    if (last && !traps_any() && !sh.job_control) {
-        sh.subshell = true;
-        return exec_node(n->a, true);
-    }
-    struct job *job = job_new(current_text);
-    pid_t pid = job_fork(job, FORK_FOREGROUND);
-    if (pid == 0)
-        child_run(n->a);
-    return pid < 0 ? sh.status : job_wait(job);
-}
-
-static void pipe_child(const struct node *n, int in, const int out[2])
-{
+    if (pid != 0)
+        return pid;
     if (in >= 0) {
         dup2(in, STDIN_FILENO);
         close(in);
     }
-    if (out[1] >= 0) {
+    if (out) {
         close(out[0]);
         dup2(out[1], STDOUT_FILENO);
         close(out[1]);
     }
-    child_run(n);
+    shell_exit(exec_node(n, true));
+}
+
+static int exec_subshell(const struct node *n, bool last)
+{
+    if (may_replace(last)) {
+        sh.subshell = true;
+        return exec_node(n->a, true);
+    }
+    struct job *job = job_new(current_text);
+    return spawn(job, FORK_FOREGROUND, n->a, -1, NULL) < 0 ? sh.status : job_wait(job);
 }
 
 static int exec_pipeline(const struct node *pipeline)
 {
     struct job *job = job_new(current_text);
-    int in = -1;
+    int in = -1, out[2];
+    pid_t pid = 0;
 
-    for (const struct node *n = pipeline->a; n; n = n->next) {
-        int out[2] = {-1, -1};
-
+    for (const struct node *n = pipeline->a; n && pid >= 0; n = n->next) {
         if (n->next && pipe2(out, O_CLOEXEC) < 0) {
             sh_error(2, "cannot make a pipe: %s", strerror(errno));
             break;
         }
-        pid_t pid = job_fork(job, FORK_FOREGROUND);
-        if (pid == 0)
-            pipe_child(n, in, out);
+        pid = spawn(job, FORK_FOREGROUND, n, in, n->next ? out : NULL);
+        if (pid < 0 && n == pipeline->a)
+            job = NULL;
         if (in >= 0)
             close(in);
-        if (out[1] >= 0)
+        if (n->next)
             close(out[1]);
-        in = out[0];
-        if (pid < 0) {
-            if (n == pipeline->a)
-                job = NULL;
-            break;
-        }
+        in = n->next ? out[0] : -1;
     }
     if (in >= 0)
         close(in);
@@ -245,15 +213,9 @@ static int exec_pipeline(const struct node *pipeline)
 
 static void exec_background(const struct node *n)
 {
-    struct job *job;
-    pid_t pid;
-
     jobs_poll();
-    job = job_new(n->text);
-    pid = job_fork(job, FORK_BACKGROUND);
-    if (pid == 0)
-        child_run(n);
-    if (pid > 0)
+    struct job *job = job_new(n->text);
+    if (spawn(job, FORK_BACKGROUND, n, -1, NULL) > 0)
         job_background(job);
 }
 
@@ -333,8 +295,7 @@ static int exec_for(const struct node *n)
             return sh.status;
     } else {
         for (int i = 0; i < sh.nparams; i++)
-            list_add(&sh.scratch, &words,
-                     arena_strndup(&sh.scratch, sh.params[i], strlen(sh.params[i])));
+            list_add(sh.scratch, &words, scratch_copy(sh.params[i]));
     }
     sh.loops++;
     for (int i = 0; i < words.n; i++) {
@@ -424,7 +385,7 @@ static int exec_redirected(const struct node *n, bool last)
 
 int exec_node(const struct node *n, bool last)
 {
-    struct mark mark = scratch_mark();
+    void *mark = scratch_mark();
     int status;
 
     if (!n)
@@ -451,29 +412,21 @@ int exec_node(const struct node *n, bool last)
     return sh.status;
 }
 
-static bool read_output(int fd, struct buf *out)
+static void read_output(int fd, struct buf *out)
 {
     char data[4096];
+    ssize_t n;
 
-    for (;;) {
-        ssize_t n = read(fd, data, sizeof(data));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n == 0;
+    while ((n = read_some(fd, data, sizeof(data))) > 0)
         for (ssize_t i = 0; i < n; i++)
             if (data[i])
                 buf_char(out, data[i]);
-    }
 }
 
 /* $(tree): what it prints, without NUL bytes. */
 void command_substitute(const struct node *tree, struct buf *out)
 {
-    struct job *job;
-    int fds[2];
-    pid_t pid;
+    int fds[2], tested = sh.tested;
 
     sh.substitution_status = 0;
     if (!tree)
@@ -482,14 +435,10 @@ void command_substitute(const struct node *tree, struct buf *out)
         sh_error(2, "cannot make a pipe: %s", strerror(errno));
         return;
     }
-    job = job_new(current_text);
-    pid = job_fork(job, FORK_PLAIN);
-    if (pid == 0) {
-        const int to[2] = {fds[0], fds[1]};
-
-        sh.tested = 0;
-        pipe_child(tree, -1, to);
-    }
+    struct job *job = job_new(current_text);
+    sh.tested = 0;
+    pid_t pid = spawn(job, FORK_PLAIN, tree, -1, fds);
+    sh.tested = tested;
     close(fds[1]);
     if (pid > 0) {
         read_output(fds[0], out);

@@ -11,12 +11,11 @@
  */
 #include "user/sh.h"
 
-#include <dirent.h>
 #include <fnmatch.h>
+#include <glob.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum form { RAW, FIELDS, PATTERN };
 enum separator { NO_SEPARATOR, BLANK, MARK };
@@ -37,19 +36,9 @@ static bool expand_parts(struct expansion *e, const struct part *parts, bool arg
 
 /* Path names */
 
-static bool has_magic(const char *s)
-{
-    for (; *s; s++)
-        if (*s == '\\' && s[1])
-            s++;
-        else if (*s == '*' || *s == '?' || (*s == '[' && strchr(s, ']')))
-            return true;
-    return false;
-}
-
 static char *unescape(const char *s)
 {
-    char *copy = arena_strndup(&sh.scratch, s, strlen(s)), *to = copy;
+    char *copy = scratch_copy(s), *to = copy;
 
     for (; *s; s++) {
         if (*s == '\\' && s[1])
@@ -60,59 +49,16 @@ static char *unescape(const char *s)
     return copy;
 }
 
-static void glob_walk(struct list *out, struct buf *path, const char *pattern)
+static bool expand_path(struct list *out, const char *pattern)
 {
-    size_t base = path->len;
-    struct stat st;
+    glob_t found;
+    bool any = glob(pattern, 0, NULL, &found) == 0;
 
-    while (*pattern == '/')
-        buf_char(path, *pattern++);
-    if (!*pattern) {
-        if (lstat(buf_str(path), &st) == 0)
-            list_add(&sh.scratch, out, arena_strndup(&sh.scratch, path->p, path->len));
-        path->len = base;
-        return;
-    }
-    size_t len = strcspn(pattern, "/");
-    char *component = arena_strndup(&sh.scratch, pattern, len);
-    pattern += len;
-    if (!has_magic(component)) {
-        char *name = unescape(component);
-
-        buf_add(path, name, strlen(name));
-        glob_walk(out, path, pattern);
-        path->len = base;
-        return;
-    }
-    DIR *dir = opendir(path->len ? buf_str(path) : ".");
-    size_t parent = path->len;
-    for (struct dirent *d; dir && (d = readdir(dir));) {
-        if (fnmatch(component, d->d_name, FNM_PERIOD) != 0)
-            continue;
-        buf_add(path, d->d_name, strlen(d->d_name));
-        glob_walk(out, path, pattern);
-        path->len = parent;
-    }
-    if (dir)
-        closedir(dir);
-    path->len = base;
-}
-
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool glob(struct list *out, const char *pattern)
-{
-    struct buf path = {0};
-    int first = out->n;
-
-    glob_walk(out, &path, pattern);
-    buf_free(&path);
-    if (out->n > first)
-        qsort(out->v + first, (size_t)(out->n - first), sizeof(char *), compare_strings);
-    return out->n > first;
+    for (size_t i = 0; any && i < found.gl_pathc; i++)
+        list_add(sh.scratch, out, scratch_copy(found.gl_pathv[i]));
+    if (any)
+        globfree(&found);
+    return any;
 }
 
 /* Building fields */
@@ -137,8 +83,8 @@ static void emit(struct expansion *e)
 {
     const char *field = buf_str(&e->cur);
 
-    if (!e->magic || sh.opt.noglob || !glob(e->out, field))
-        list_add(&sh.scratch, e->out, unescape(field));
+    if (!e->magic || sh.opt.noglob || !expand_path(e->out, field))
+        list_add(sh.scratch, e->out, unescape(field));
     e->cur.len = 0;
     e->has = e->magic = e->bracket = false;
 }
@@ -182,17 +128,14 @@ static void put_text(struct expansion *e, const char *s, bool quoted, bool split
 
 static const char *home_of(const char *name, size_t len)
 {
-    const char *home;
-    char *user, *dir;
+    FILE *file = len ? fopen(PASSWD, "re") : NULL;
+    const char *home = len ? NULL : var_get("HOME");
 
-    if (len == 0) {
-        home = var_get("HOME");
-        return home;
-    }
-    user = arena_strndup(&sh.scratch, name, len);
-    dir = passwd_field(user, 5);
-    home = dir ? arena_strndup(&sh.scratch, dir, strlen(dir)) : NULL;
-    free(dir);
+    for (struct passwd *user; file && !home && (user = fgetpwent(file));)
+        if (strlen(user->pw_name) == len && memcmp(user->pw_name, name, len) == 0)
+            home = scratch_copy(user->pw_dir);
+    if (file)
+        fclose(file);
     return home;
 }
 
@@ -259,23 +202,20 @@ static char *format_number(int64_t n)
 {
     char text[24];
 
-    return arena_strndup(&sh.scratch, text,
-                         (size_t)snprintf(text, sizeof(text), "%lld", (long long)n));
+    snprintf(text, sizeof(text), "%lld", (long long)n);
+    return scratch_copy(text);
 }
 
 static char *join_params(void)
 {
-    struct buf b = {0};
-    char *joined;
+    struct buf b = {.a = sh.scratch};
 
     for (int i = 0; i < sh.nparams; i++) {
         if (i > 0)
             buf_char(&b, ' ');
         buf_add(&b, sh.params[i], strlen(sh.params[i]));
     }
-    joined = arena_strndup(&sh.scratch, buf_str(&b), b.len);
-    buf_free(&b);
-    return joined;
+    return buf_str(&b);
 }
 
 /* A copy of the value; NULL if it is unset. */
@@ -289,7 +229,7 @@ static char *param_value(const char *name)
     case '$': return format_number(sh.pid);
     case '#': return format_number(sh.nparams);
     case '!': return sh.last_background ? format_number(sh.last_background) : NULL;
-    case '-': options_letters(letters); return arena_strndup(&sh.scratch, letters, strlen(letters));
+    case '-': options_letters(letters); return scratch_copy(letters);
     case '@':
     case '*': return sh.nparams ? join_params() : NULL;
     }
@@ -302,15 +242,7 @@ static char *param_value(const char *name)
     } else {
         value = var_get(name);
     }
-    return value ? arena_strndup(&sh.scratch, value, strlen(value)) : NULL;
-}
-
-static char *finish_string(struct expansion *e, bool ok)
-{
-    char *s = ok ? arena_strndup(&sh.scratch, buf_str(&e->cur), e->cur.len) : NULL;
-
-    buf_free(&e->cur);
-    return s;
+    return value ? scratch_copy(value) : NULL;
 }
 
 static const char *current_ifs(void)
@@ -318,14 +250,15 @@ static const char *current_ifs(void)
     const char *ifs = var_get("IFS");
 
     /* A copy: an expansion like ${IFS:=x} may free the variable's own string. */
-    return ifs ? arena_strndup(&sh.scratch, ifs, strlen(ifs)) : " \t\n";
+    return ifs ? scratch_copy(ifs) : " \t\n";
 }
 
 static char *expand_form(const struct part *parts, enum form form, bool assignment)
 {
-    struct expansion e = {.form = form, .ifs = current_ifs(), .assignment = assignment};
+    struct expansion e = {
+        .form = form, .cur = {.a = sh.scratch}, .ifs = current_ifs(), .assignment = assignment};
 
-    return finish_string(&e, expand_parts(&e, parts, false));
+    return expand_parts(&e, parts, false) ? buf_str(&e.cur) : NULL;
 }
 
 /* The longest or shortest piece at one end that matches goes. */
@@ -438,13 +371,12 @@ static bool expand_param(struct expansion *e, const struct part *part)
 
 static bool expand_command(struct expansion *e, const struct part *part)
 {
-    struct buf out = {0};
+    struct buf out = {.a = sh.scratch};
 
     command_substitute(part->tree, &out);
     while (out.len && out.p[out.len - 1] == '\n')
         out.len--;
     put_text(e, buf_str(&out), part->quoted, true);
-    buf_free(&out);
     return !sh.unwind;
 }
 
@@ -487,12 +419,12 @@ bool expand_words(const struct word *words, struct list *out)
     bool ok = true;
 
     for (const struct word *w = words; w && ok; w = w->next) {
-        struct expansion e = {.form = FIELDS, .out = out, .ifs = current_ifs()};
+        struct expansion e = {
+            .form = FIELDS, .cur = {.a = sh.scratch}, .out = out, .ifs = current_ifs()};
 
         ok = expand_parts(&e, w->parts, false);
         if (ok && field_open(&e))
             emit(&e);
-        buf_free(&e.cur);
     }
     return ok;
 }
@@ -523,11 +455,11 @@ char *expand_prompt(const char *name, const char *fallback)
     if (!text)
         text = fallback;
     if (!strpbrk(text, "$`\\"))
-        return arena_strndup(&sh.scratch, text, strlen(text));
-    word = parse_here_text(&sh.scratch, text, strlen(text));
+        return scratch_copy(text);
+    word = parse_here_text(sh.scratch, text, strlen(text));
     prompt = word ? expand_string(word) : NULL;
     if (!prompt)
         sh.unwind = RUN;
     sh.status = status;
-    return prompt ? prompt : arena_strndup(&sh.scratch, fallback, strlen(fallback));
+    return prompt ? prompt : scratch_copy(fallback);
 }

@@ -11,7 +11,6 @@
  */
 #include "user/sh.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -64,12 +63,6 @@ static void job_drop(struct job *job)
     free(job->text);
     free(job->processes);
     free(job);
-}
-
-static void jobs_forget(void)
-{
-    while (jobs)
-        job_drop(jobs);
 }
 
 static enum state job_state(const struct job *job)
@@ -166,26 +159,20 @@ static struct job *job_by_text(const char *text)
     return NULL;
 }
 
-static void job_print(const struct job *job, FILE *to, bool pids)
+static void job_print(const struct job *job, FILE *to)
 {
     enum state state = job_state(job);
     int status = job_raw_status(job);
-    char text[40];
+    char done[24] = "Done";
 
-    if (state == RUNNING)
-        strcpy(text, "Running");
-    else if (state == STOPPED)
-        strcpy(text, "Stopped");
-    else if (WIFSIGNALED(status))
-        snprintf(text, sizeof(text), "%s", strsignal(WTERMSIG(status)));
-    else if (exit_code(status))
-        snprintf(text, sizeof(text), "Done(%d)", exit_code(status));
-    else
-        strcpy(text, "Done");
-    fprintf(to, "[%d] %c ", job->id, job == job_current() ? '+' : ' ');
-    if (pids && job->n)
-        fprintf(to, "%d ", (int)job->processes[0].pid);
-    fprintf(to, "%-24s %s\n", text, job->text);
+    if (exit_code(status))
+        snprintf(done, sizeof(done), "Done(%d)", exit_code(status));
+    fprintf(to, "[%d] %c %-24s %s\n", job->id, job == job_current() ? '+' : ' ',
+            state == RUNNING      ? "Running"
+            : state == STOPPED    ? "Stopped"
+            : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
+                                  : done,
+            job->text);
 }
 
 /* Starting and waiting */
@@ -223,7 +210,8 @@ static void child_start(struct job *job, enum fork_mode mode)
         }
     }
     sh.opt.interactive = false;
-    jobs_forget();
+    while (jobs)
+        job_drop(jobs);
 }
 
 pid_t job_fork(struct job *job, enum fork_mode mode)
@@ -254,14 +242,6 @@ pid_t job_fork(struct job *job, enum fork_mode mode)
     return pid;
 }
 
-static void report_death(int status)
-{
-    int sig = WTERMSIG(status);
-
-    if (sig != SIGINT && sig != SIGPIPE)
-        fprintf(stderr, "%s%s\n", strsignal(sig), WCOREDUMP(status) ? " (core dumped)" : "");
-}
-
 /* Ctrl-C ended one of its processes, be it the last or not. */
 static bool job_interrupted(const struct job *job)
 {
@@ -282,10 +262,11 @@ static int job_finish(struct job *job)
         job_number(job);
         job->changed = false;
         fputc('\n', stderr);
-        job_print(job, stderr, false);
+        job_print(job, stderr);
     } else {
-        if (WIFSIGNALED(raw))
-            report_death(raw);
+        if (WIFSIGNALED(raw) && WTERMSIG(raw) != SIGINT && WTERMSIG(raw) != SIGPIPE)
+            fprintf(stderr, "%s%s\n", strsignal(WTERMSIG(raw)),
+                    WCOREDUMP(raw) ? " (core dumped)" : "");
         if (sh.opt.interactive && job_interrupted(job)) {
             /* The cursor stands behind the terminal's ^C. A loop around the command ends too. */
             fputc('\n', stderr);
@@ -341,7 +322,7 @@ void jobs_poll(void)
             job_drop(job);
         } else if (sh.opt.interactive && job->changed) {
             job->changed = false;
-            job_print(job, stderr, false);
+            job_print(job, stderr);
             if (job_state(job) == DONE)
                 job_drop(job);
         } else if (job_state(job) == DONE) {
@@ -404,18 +385,13 @@ void job_control_stop(void)
 
 int builtin_jobs(int argc, char **argv)
 {
-    bool pids = argc > 1 && strcmp(argv[1], "-l") == 0;
-    bool only = argc > 1 && strcmp(argv[1], "-p") == 0;
-
+    (void)argc, (void)argv;
     jobs_poll();
     for (struct job *job = jobs, *next; job; job = next) {
         next = job->next;
         if (job->id == 0)
             continue;
-        if (only)
-            printf("%d\n", (int)job->processes[0].pid);
-        else
-            job_print(job, stdout, pids);
+        job_print(job, stdout);
         job->changed = false;
         if (job_state(job) == DONE && sh.opt.interactive)
             job_drop(job);
@@ -423,10 +399,10 @@ int builtin_jobs(int argc, char **argv)
     return 0;
 }
 
-static int no_job(const char *builtin, const char *text)
+static struct job *no_job(const char *builtin, const char *text)
 {
     warnx("%s: %s: no such job", builtin, text);
-    return 1;
+    return NULL;
 }
 
 static void job_continue(struct job *job)
@@ -438,12 +414,21 @@ static void job_continue(struct job *job)
     kill(-job->pgid, SIGCONT);
 }
 
+/* For fg and bg: the job they are to continue. */
+static struct job *job_argument(int argc, char **argv)
+{
+    const char *text = argc > 1 ? argv[1] : "%";
+    struct job *job = job_by_text(text);
+
+    return sh.job_control && job && job->pgid ? job : no_job(argv[0], text);
+}
+
 int builtin_fg(int argc, char **argv)
 {
-    struct job *job = job_by_text(argc > 1 ? argv[1] : "%");
+    struct job *job = job_argument(argc, argv);
 
-    if (!sh.job_control || !job || !job->pgid)
-        return no_job(argv[0], argc > 1 ? argv[1] : "current");
+    if (!job)
+        return 1;
     printf("%s\n", job->text);
     fflush(stdout);
     give_terminal(job->pgid);
@@ -453,37 +438,55 @@ int builtin_fg(int argc, char **argv)
 
 int builtin_bg(int argc, char **argv)
 {
-    struct job *job = job_by_text(argc > 1 ? argv[1] : "%");
+    struct job *job = job_argument(argc, argv);
 
-    if (!sh.job_control || !job || !job->pgid)
-        return no_job(argv[0], argc > 1 ? argv[1] : "current");
+    if (!job)
+        return 1;
     job_continue(job);
     printf("[%d] %s\n", job->id, job->text);
     return 0;
 }
 
-/* Sleeps until a child's state or a signal must be looked at; false when there are no children. */
-static bool wait_any(const sigset_t *unblocked)
+char **job_targets(int *argc, char **argv)
 {
-    int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG | (sh.job_control ? WUNTRACED : 0));
+    struct list words = {0};
 
-    if (pid > 0)
-        note(pid, status);
-    else if (pid == 0)
-        sigsuspend(unblocked);
-    return pid >= 0;
+    for (int i = 0; i < *argc; i++) {
+        struct job *job = argv[i][0] == '%' ? job_by_text(argv[i]) : NULL;
+        char number[16];
+
+        if (argv[i][0] == '%' && !job)
+            return no_job(argv[0], argv[i]), NULL;
+        /* A negative number could be taken for a signal. */
+        if (job && i == 1)
+            list_add(sh.scratch, &words, (char *)"--");
+        /* A stopped job sees the signal only when it runs. */
+        if (job && job_state(job) == STOPPED)
+            job_continue(job);
+        if (job)
+            snprintf(number, sizeof(number), "%d", job->pgid ? -job->pgid : job->processes[0].pid);
+        list_add(sh.scratch, &words, job ? scratch_copy(number) : argv[i]);
+    }
+    *argc = words.n;
+    return words.v;
 }
 
+/* Until the process, or with NULL the whole job, has changed; -1 if a signal must be looked at. */
 static int wait_for(struct job *job, const struct process *process, const sigset_t *unblocked)
 {
-    while (job_state(job) == RUNNING && (!process || process->state == RUNNING)) {
+    int status = 0;
+    pid_t pid = 0;
+
+    while (pid >= 0 && job_state(job) == RUNNING && (!process || process->state == RUNNING)) {
         if (signals_waiting())
             return -1;
-        if (!wait_any(unblocked))
-            break;
+        pid = waitpid(-1, &status, WNOHANG | (sh.job_control ? WUNTRACED : 0));
+        if (pid > 0)
+            note(pid, status);
+        else if (pid == 0)
+            sigsuspend(unblocked);
     }
-    int status = exit_code(process ? process->status : job_raw_status(job));
+    status = exit_code(process ? process->status : job_raw_status(job));
     if (job_state(job) == DONE)
         job_drop(job);
     return status;
@@ -492,13 +495,13 @@ static int wait_for(struct job *job, const struct process *process, const sigset
 static int wait_argument(const char *text, const sigset_t *unblocked)
 {
     struct process *process = NULL;
-    struct job *job;
+    struct job *job = NULL;
     uint64_t pid;
 
     if (text[0] == '%')
         job = job_by_text(text);
-    else
-        job = parse_u64(text, 10, &pid) ? job_of((pid_t)pid, &process) : NULL;
+    else if (parse_u64(text, 10, &pid))
+        job = job_of((pid_t)pid, &process);
     return job ? wait_for(job, process, unblocked) : 127;
 }
 
@@ -538,79 +541,5 @@ int builtin_wait(int argc, char **argv)
         status = 128 + signals_waiting();
     sigaction(SIGCHLD, &old_child, NULL);
     sigprocmask(SIG_SETMASK, &old, NULL);
-    return status;
-}
-
-static int kill_list(int argc, char **argv)
-{
-    for (int i = 2; i < argc; i++) {
-        int sig = signal_number(argv[i]);
-        uint64_t number;
-
-        if (sig < 0 && parse_u64(argv[i], 10, &number) && number < 256)
-            sig = (int)(number & 127);
-        if (parse_u64(argv[i], 10, &number) && signal_name(sig & 127))
-            printf("%s\n", signal_name(sig & 127));
-        else if (sig >= 0)
-            printf("%d\n", sig);
-        else
-            return warnx("kill: %s: no such signal", argv[i]), 1;
-    }
-    for (int sig = 1; argc < 3 && sig < NSIG; sig++)
-        if (signal_name(sig))
-            printf("%s\n", signal_name(sig));
-    return 0;
-}
-
-static int kill_one(const char *text, int sig)
-{
-    int64_t pid;
-
-    if (text[0] == '%') {
-        struct job *job = job_by_text(text);
-
-        if (!job)
-            return no_job("kill", text);
-        pid = job->pgid ? -job->pgid : job->processes[0].pid;
-        /* A stopped job sees the signal only when it runs. */
-        if (job_state(job) == STOPPED && kill((pid_t)pid, sig) == 0) {
-            job_continue(job);
-            return 0;
-        }
-    } else if (!parse_i64(text, 10, &pid) || pid != (pid_t)pid) {
-        warnx("kill: %s: not a process or job", text);
-        return 1;
-    }
-    if (kill((pid_t)pid, sig) == 0)
-        return 0;
-    warn("kill: %s", text);
-    return 1;
-}
-
-int builtin_kill(int argc, char **argv)
-{
-    int sig = SIGTERM, i = 1, status = 0;
-
-    if (argc > 1 && strcmp(argv[1], "-l") == 0)
-        return kill_list(argc, argv);
-    if (argc > 2 && strcmp(argv[1], "-s") == 0) {
-        sig = signal_number(argv[2]);
-        i = 3;
-    } else if (argc > 1 && argv[1][0] == '-' && argv[1][1] && strcmp(argv[1], "--") != 0) {
-        sig = signal_number(argv[1] + 1);
-        i = 2;
-    }
-    if (sig < 0) {
-        warnx("kill: no such signal");
-        return 1;
-    }
-    if (i < argc && strcmp(argv[i], "--") == 0)
-        i++;
-    if (i >= argc) {
-        warnx("usage: kill [-SIGNAL | -s SIGNAL | -l] PID|%%JOB...");
-        return 2;
-    }
-    for (; i < argc; i++)
-        status |= kill_one(argv[i], sig);
     return status;
 }

@@ -25,7 +25,7 @@ enum mode { M_WORD, M_DQUOTE, M_BRACE, M_BRACE_DQUOTE, M_ARITH, M_HERE };
 
 struct builder {
     struct part *head, **tail;
-    struct text text;
+    struct buf text;
     bool quoted;
 };
 
@@ -71,7 +71,7 @@ static int peek(struct parser *p)
             in->pos++;
         if (in->pos < in->len)
             return (unsigned char)in->text[in->pos];
-        int more = in->refill && !in->ended ? in->refill(in, p->source.len > 0) : 0;
+        int more = in->refill && !in->ended ? in->refill(in, p->a, p->source.len > 0) : 0;
 
         if (more < 0)
             longjmp(p->fail, PARSE_INTERRUPTED);
@@ -121,19 +121,6 @@ static bool take(struct parser *p, int c)
     return true;
 }
 
-void text_char(struct parser *p, struct text *t, int c)
-{
-    if (t->len + 1 >= t->room) {
-        char *old = t->p;
-
-        t->room = t->room ? t->room * 2 : 16;
-        t->p = arena_alloc(p->a, t->room);
-        if (old)
-            memcpy(t->p, old, t->len);
-    }
-    t->p[t->len++] = (char)c;
-}
-
 /* Words */
 
 static struct part *add_part(struct parser *p, struct builder *b, enum part_type type, bool quoted)
@@ -149,12 +136,9 @@ static struct part *add_part(struct parser *p, struct builder *b, enum part_type
 
 static void flush_text(struct parser *p, struct builder *b)
 {
-    if (b->text.len) {
-        struct part *part = add_part(p, b, PART_TEXT, b->quoted);
-
-        part->text = arena_strndup(p->a, b->text.p, b->text.len);
-    }
-    b->text.len = 0;
+    if (b->text.len)
+        add_part(p, b, PART_TEXT, b->quoted)->text = buf_str(&b->text);
+    b->text = (struct buf){.a = p->a};
 }
 
 static void add_char(struct parser *p, struct builder *b, int c, bool quoted)
@@ -162,7 +146,7 @@ static void add_char(struct parser *p, struct builder *b, int c, bool quoted)
     if (b->quoted != quoted)
         flush_text(p, b);
     b->quoted = quoted;
-    text_char(p, &b->text, c);
+    buf_char(&b->text, (char)c);
 }
 
 /* "" and '' make a field even though they hold nothing. */
@@ -174,7 +158,7 @@ static void add_empty(struct parser *p, struct builder *b)
 
 static struct part *lex_nested(struct parser *p, enum mode mode)
 {
-    struct builder b = {.tail = &b.head};
+    struct builder b = {.tail = &b.head, .text = {.a = p->a}};
 
     enter(p);
     lex_parts(p, &b, mode);
@@ -217,7 +201,7 @@ static struct node *parse_substitution(struct parser *p)
 static struct node *parse_backquote(struct parser *p, bool quoted)
 {
     struct parser *saved = arena_alloc(p->a, sizeof(*saved));
-    struct text text = {0};
+    struct buf text = {.a = p->a};
     struct input in;
     struct node *tree;
     int c;
@@ -228,9 +212,9 @@ static struct node *parse_backquote(struct parser *p, bool quoted)
         if (c == '\\' &&
             (peek(p) == '`' || peek(p) == '\\' || peek(p) == '$' || (quoted && peek(p) == '"')))
             c = next(p);
-        text_char(p, &text, c);
+        buf_char(&text, (char)c);
     }
-    input_from_string(&in, text.p ? text.p : "", text.len);
+    input_from_string(&in, buf_str(&text), text.len);
     in.line = p->in->line;
     switch_input(p, &in, saved);
     tree = compound_list(p);
@@ -242,23 +226,16 @@ static struct node *parse_backquote(struct parser *p, bool quoted)
 
 static char *lex_name(struct parser *p)
 {
-    struct text name = {0};
+    struct buf name = {.a = p->a};
     int c = peek_joined(p);
+    bool word = is_name_start(c), digits = c != EOF && isdigit(c);
 
-    if (is_name_start(c)) {
-        do
-            text_char(p, &name, next(p));
-        while (is_name_char(peek_joined(p)));
-    } else if (isdigit(c)) {
-        do
-            text_char(p, &name, next(p));
-        while (isdigit(peek_joined(p)));
-    } else if (c != EOF && strchr("@*#?-$!", c)) {
-        text_char(p, &name, next(p));
-    } else {
+    if (!word && !digits && (c == EOF || !strchr("@*#?-$!", c)))
         syntax(p, "bad substitution");
-    }
-    return arena_strndup(p->a, name.p, name.len);
+    do
+        buf_char(&name, (char)next(p));
+    while (((word && is_name_char(c = peek_joined(p))) || (digits && isdigit(c = peek_joined(p)))));
+    return buf_str(&name);
 }
 
 /* After "${". */
@@ -296,15 +273,10 @@ static void lex_dollar(struct parser *p, struct builder *b, bool quoted)
     if (c == '(') {
         next(p);
         flush_text(p, b);
-        if (take(p, '(')) {
-            struct part *part = add_part(p, b, PART_ARITH, quoted);
-
-            part->arg = lex_nested(p, M_ARITH);
-        } else {
-            struct part *part = add_part(p, b, PART_COMMAND, quoted);
-
-            part->tree = parse_substitution(p);
-        }
+        if (take(p, '('))
+            add_part(p, b, PART_ARITH, quoted)->arg = lex_nested(p, M_ARITH);
+        else
+            add_part(p, b, PART_COMMAND, quoted)->tree = parse_substitution(p);
         return;
     }
     if (c != '{' && !is_name_char(c) && (c == EOF || !strchr("@*#?-$!", c))) {
@@ -422,7 +394,7 @@ static void lex_parts(struct parser *p, struct builder *b, enum mode mode)
 
 /* Here-documents: bodies are read when the line that asks for them ends. */
 
-static bool read_here_line(struct parser *p, bool strip, struct text *line)
+static bool read_here_line(struct parser *p, bool strip, struct buf *line)
 {
     int c;
 
@@ -434,24 +406,24 @@ static bool read_here_line(struct parser *p, bool strip, struct text *line)
     do {
         c = next(p);
         if (c != EOF)
-            text_char(p, line, c);
+            buf_char(line, (char)c);
     } while (c != EOF && c != '\n');
     return true;
 }
 
-struct word *here_word(struct parser *p, const struct text *body, bool quoted)
+struct word *here_word(struct parser *p, struct buf *body, bool quoted)
 {
     struct word *word = arena_alloc(p->a, sizeof(*word));
 
     if (quoted) {
         word->parts = arena_alloc(p->a, sizeof(*word->parts));
         word->parts->quoted = true;
-        word->parts->text = arena_strndup(p->a, body->p, body->len);
+        word->parts->text = buf_str(body);
     } else {
         struct parser *saved = arena_alloc(p->a, sizeof(*saved));
         struct input in;
 
-        input_from_string(&in, body->p ? body->p : "", body->len);
+        input_from_string(&in, buf_str(body), body->len);
         in.line = p->in->line;
         switch_input(p, &in, saved);
         word->parts = lex_nested(p, M_HERE);
@@ -464,7 +436,7 @@ void read_here_documents(struct parser *p)
 {
     while (p->pending) {
         struct here *here = p->pending;
-        struct text body = {0}, line = {0};
+        struct buf body = {.a = p->a}, line = {.a = p->a};
         size_t len = strlen(here->delimiter);
 
         p->pending = here->next;
@@ -473,8 +445,7 @@ void read_here_documents(struct parser *p)
 
             if (bare == len && memcmp(line.p, here->delimiter, len) == 0)
                 break;
-            for (size_t i = 0; i < line.len; i++)
-                text_char(p, &body, line.p[i]);
+            buf_add(&body, line.p, line.len);
         }
         here->redir->word = here_word(p, &body, here->quoted);
     }

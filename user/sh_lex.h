@@ -55,19 +55,11 @@ struct parser {
     int depth;
 };
 
-/* Text in the arena, growing. */
-struct text {
-    char *p;
-    size_t len, room;
-};
-
 /* Report and jump to `fail`. */
 _Noreturn void syntax(struct parser *p, const char *what);
 _Noreturn void unexpected(struct parser *p);
 /* One level deeper; the caller takes p->depth down again. */
 void enter(struct parser *p);
-
-void text_char(struct parser *p, struct text *t, int c);
 
 /* The next token, which stays; accept takes it if it is of that type. */
 enum token_type token(struct parser *p);
@@ -81,7 +73,7 @@ struct word *expect_word(struct parser *p);
 /* Here-documents whose bodies begin here. The token after a line's end reads them by itself. */
 void read_here_documents(struct parser *p);
 /* A word from text that is quoted as a here-document is. */
-struct word *here_word(struct parser *p, const struct text *body, bool quoted);
+struct word *here_word(struct parser *p, struct buf *body, bool quoted);
 
 /* sh_parse.c, for $(…) and `…`: stops at the first token that cannot continue a list. */
 struct node *compound_list(struct parser *p);

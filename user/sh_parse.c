@@ -2,9 +2,8 @@
 /*
  * The shell's grammar: tokens to a syntax tree, by recursive descent.
  *
- * Invariants: everything made here lies in the caller's arena, except the record of the source,
- * which the public functions free on both ways out; an error jumps to `fail`, set there, and no
- * other jump exists in the shell.
+ * Invariants: everything made here lies in the caller's arena; an error jumps to `fail`, set by the
+ * public functions, and no other jump exists in the shell.
  */
 #include "user/sh_lex.h"
 
@@ -25,17 +24,16 @@ static struct node *make_node(struct parser *p, enum node_type type)
 static void here_redirection(struct parser *p, struct redir *r, bool strip)
 {
     struct here *here = arena_alloc(p->a, sizeof(*here)), **tail = &p->pending;
-    struct text delimiter = {0};
+    struct buf delimiter = {.a = p->a};
 
     *here = (struct here){.redir = r, .strip = strip};
     for (struct part *part = expect_word(p)->parts; part; part = part->next) {
         if (part->type != PART_TEXT)
             syntax(p, "bad here-document delimiter");
         here->quoted |= part->quoted;
-        for (const char *s = part->text; *s; s++)
-            text_char(p, &delimiter, *s);
+        buf_add(&delimiter, part->text, strlen(part->text));
     }
-    here->delimiter = arena_strndup(p->a, delimiter.p, delimiter.len);
+    here->delimiter = buf_str(&delimiter);
     while (*tail)
         tail = &(*tail)->next;
     *tail = here;
@@ -399,26 +397,25 @@ enum parse_result parse_command(struct input *in, struct arena *a, struct node *
     enum parse_result result;
 
     p->in = in;
-    p->a = a;
+    p->a = p->source.a = a;
     result = (enum parse_result)setjmp(p->fail);
     if (result == PARSE_OK)
         *out = parse_line(p);
-    buf_free(&p->source);
     return result;
 }
 
 struct word *parse_here_text(struct arena *a, const char *text, size_t len)
 {
     struct parser *p = arena_alloc(a, sizeof(*p));
-    struct text body = {.p = (char *)text, .len = len};
+    struct buf body = {.a = a};
     struct word *volatile word = NULL;
     struct input in;
 
     input_from_string(&in, "", 0);
+    buf_add(&body, text, len);
     p->in = &in;
-    p->a = a;
+    p->a = p->source.a = a;
     if (setjmp(p->fail) == 0)
         word = here_word(p, &body, false);
-    buf_free(&p->source);
     return word;
 }

@@ -4,7 +4,6 @@
  */
 #include "user/sh.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -45,28 +44,24 @@ static int read_text(struct read_line *r, bool raw)
     char c;
 
     for (;;) {
-        ssize_t n;
-
         wait_input();
         if (interrupted())
             return sh.status;
         traps_run();
         if (sh.unwind)
             return 1;
-        n = read(STDIN_FILENO, &c, 1);
+        ssize_t n = read(STDIN_FILENO, &c, 1);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return 1;
-        if (c == '\0')
-            continue;
         if (!escape && c == '\n')
             return 0;
         if (!escape && !raw && c == '\\') {
             escape = true;
             continue;
         }
-        if (!(escape && c == '\n')) {
+        if (c && !(escape && c == '\n')) {
             buf_char(&r->text, c);
             buf_char(&r->escaped, escape);
         }
@@ -84,143 +79,98 @@ static int separator_at(const struct read_line *r, size_t i)
     return c == ' ' || c == '\t' || c == '\n' ? 1 : 2;
 }
 
-/* The end of the field that starts at pos; pos moves behind it and its separator. */
-static size_t read_field(struct read_line *r)
+static void skip_blanks(struct read_line *r)
 {
-    size_t end = r->pos;
-
-    while (end < r->text.len && !separator_at(r, end))
-        end++;
-    r->pos = end;
     while (separator_at(r, r->pos) == 1)
         r->pos++;
-    if (separator_at(r, r->pos) == 2)
-        r->pos++;
-    while (separator_at(r, r->pos) == 1)
-        r->pos++;
-    return end;
 }
 
-static bool read_assign(struct read_line *r, const char *name, bool last)
+/* The next field, and past its separator; the last one takes the rest, unless that is one field. */
+static char *read_field(struct read_line *r, bool last)
 {
-    size_t start = r->pos, end = read_field(r);
-    char *value;
-    bool ok;
+    size_t start = r->pos, end;
 
-    /* The last variable takes the rest, unless that is one field and its separator. */
-    if (last && r->pos < r->text.len) {
-        end = r->text.len;
-        while (end > start && separator_at(r, end - 1) == 1)
+    while (r->pos < r->text.len && !separator_at(r, r->pos))
+        r->pos++;
+    end = r->pos;
+    skip_blanks(r);
+    r->pos += separator_at(r, r->pos) == 2;
+    skip_blanks(r);
+    if (last && r->pos < r->text.len)
+        for (end = r->text.len; end > start && separator_at(r, end - 1) == 1;)
             end--;
-    }
-    value = arena_strndup(&sh.scratch, r->text.p + start, end - start);
-    ok = var_set(name, value);
-    return ok;
+    return arena_strndup(sh.scratch, r->text.p + start, end - start);
 }
 
 int builtin_read(int argc, char **argv)
 {
-    struct read_line r = {0};
-    const char *ifs = var_get("IFS");
-    bool raw = false;
-    int i = 1, status;
+    struct read_line r = {.text = {.a = sh.scratch}, .escaped = {.a = sh.scratch}};
+    bool raw = argc > 1 && strcmp(argv[1], "-r") == 0;
+    int i = 1 + raw, status;
 
-    for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
-        if (strcmp(argv[i], "-r") == 0)
-            raw = true;
-        else if (strcmp(argv[i], "-p") == 0 && i + 1 < argc)
-            fputs(argv[++i], stderr);
-        else
-            return sh_error(2, "read: %s: bad option", argv[i]);
-    }
-    if (i >= argc)
-        return sh_error(2, "read: a variable name is needed");
+    if (i >= argc || argv[i][0] == '-')
+        return sh_error(2, "usage: read [-r] NAME...");
     status = read_text(&r, raw);
     buf_str(&r.text);
     buf_str(&r.escaped);
-    r.ifs = ifs ? arena_strndup(&sh.scratch, ifs, strlen(ifs)) : " \t\n";
-    while (separator_at(&r, r.pos) == 1)
-        r.pos++;
-    for (; i < argc; i++)
-        if (!is_name(argv[i], strlen(argv[i]))) {
-            status = sh_error(2, "read: %s: bad variable name", argv[i]);
-            break;
-        } else if (!read_assign(&r, argv[i], i + 1 == argc)) {
-            status = 2;
-            break;
-        }
-    buf_free(&r.text);
-    buf_free(&r.escaped);
+    r.ifs = var_get("IFS") ? scratch_copy(var_get("IFS")) : " \t\n";
+    skip_blanks(&r);
+    for (; i < argc; i++) {
+        if (!is_name(argv[i], strlen(argv[i])))
+            return sh_error(2, "read: %s: bad variable name", argv[i]);
+        if (!var_set(argv[i], read_field(&r, i + 1 == argc)))
+            return 2;
+    }
     return status;
 }
 
 /* getopts: OPTIND counts words; the place inside a word of several letters is kept here. */
 
-static void set_number(const char *name, int value)
+static int getopts_set(const char *name, const char *value, const char *argument)
 {
-    char text[16];
-
-    snprintf(text, sizeof(text), "%d", value);
-    var_set(name, text);
-}
-
-static int getopts_error(const char *spec, const char *name, char letter, bool missing)
-{
-    char text[2] = {letter, '\0'};
-
-    if (spec[0] == ':') {
-        var_set("OPTARG", text);
-        var_set(name, missing ? ":" : "?");
-    } else {
-        fprintf(stderr, "%s: %s -%c\n", sh.arg0,
-                missing ? "no argument for option" : "illegal option", letter);
+    if (argument)
+        var_set("OPTARG", argument);
+    else
         var_unset("OPTARG");
-        var_set(name, "?");
-    }
+    var_set(name, value);
     return 0;
 }
 
 static int getopts_next(const char *spec, const char *name, int argc, char **argv)
 {
     static int offset = 1, last_index;
-    const char *text = var_get("OPTIND"), *found;
-    int index = text ? atoi(text) : 1;
-    char letter;
+    int index = var_get("OPTIND") ? atoi(var_get("OPTIND")) : 1;
+    bool quiet = spec[0] == ':';
+    char number[16], option[2] = "";
 
     if (index < 1)
         index = 1;
-    if (index != last_index)
+    const char *word = index <= argc ? argv[index - 1] : "";
+    if (index != last_index || (size_t)offset >= strlen(word))
         offset = 1;
-    last_index = index;
-    if (index > argc || argv[index - 1][0] != '-' || !argv[index - 1][1] ||
-        strcmp(argv[index - 1], "--") == 0) {
-        if (index <= argc && strcmp(argv[index - 1], "--") == 0)
-            set_number("OPTIND", index + 1);
-        var_unset("OPTARG");
-        var_set(name, "?");
-        return 1;
-    }
-    letter = argv[index - 1][offset++];
-    found = letter != ':' ? strchr(spec + (spec[0] == ':'), letter) : NULL;
-    const char *rest = argv[index - 1] + offset;
-    bool takes = found && found[1] == ':';
-    if (takes || !*rest) {
+    bool ended = word[0] != '-' || !word[1], dashes = strcmp(word, "--") == 0;
+    option[0] = ended || dashes ? '?' : word[offset++];
+    const char *found = option[0] == ':' ? NULL : strchr(spec + quiet, option[0]);
+    bool takes = !ended && !dashes && found && found[1] == ':';
+    const char *argument = takes ? word + offset : NULL;
+    if (dashes || (!ended && (takes || !word[offset]))) {
         index++;
         offset = 1;
     }
-    if (takes && !*rest)
-        rest = index <= argc ? argv[index++ - 1] : NULL;
+    if (takes && !*argument)
+        argument = index <= argc ? argv[index++ - 1] : NULL;
     last_index = index;
-    set_number("OPTIND", index);
-    if (!found || (takes && !rest))
-        return getopts_error(spec, name, letter, found != NULL);
-    char option[2] = {letter, '\0'};
-    var_set(name, option);
-    if (takes)
-        var_set("OPTARG", rest);
-    else
-        var_unset("OPTARG");
-    return 0;
+    snprintf(number, sizeof(number), "%d", index);
+    var_set("OPTIND", number);
+    if (ended || dashes)
+        return getopts_set(name, "?", NULL), 1;
+    if (found && (!takes || argument))
+        return getopts_set(name, option, argument);
+    if (quiet)
+        return getopts_set(name, found ? ":" : "?", option);
+    fprintf(stderr, "%s: %s -%s\n", sh.arg0, found ? "no argument for option" : "illegal option",
+            option);
+    return getopts_set(name, "?", NULL);
 }
 
 int builtin_getopts(int argc, char **argv)

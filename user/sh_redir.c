@@ -13,60 +13,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIPE_ROOM = 4096 };
-
 struct saved_fd {
     struct saved_fd *next;
     int fd, copy; /* copy = -1: fd was closed */
 };
 
-static int open_output(const char *path, enum redir_type type)
-{
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (type == REDIR_APPEND ? O_APPEND : O_TRUNC);
-    struct stat st;
-
-    /* With -C only what is no regular file may be overwritten. */
-    if (type == REDIR_WRITE && sh.opt.noclobber && (stat(path, &st) < 0 || S_ISREG(st.st_mode)))
-        flags |= O_EXCL;
-    return open(path, flags, 0666);
-}
-
-/* The reading end of a pipe that delivers the text. */
+/* A file without a name: a pipe would hold the shell up when the text is longer than its room. */
 static int open_here(const char *text)
 {
-    size_t len = strlen(text);
-    int fds[2];
+    FILE *file = tmpfile();
+    int fd = -1;
 
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return -1;
-    if (len <= PIPE_ROOM) {
-        write_all(fds[1], text, len);
-    } else {
-        struct job *job = job_new("here-document");
-        pid_t pid = job_fork(job, FORK_PLAIN);
-
-        if (pid == 0) {
-            close(fds[0]);
-            _exit(!write_all(fds[1], text, len));
-        }
-    }
-    close(fds[1]);
-    return fds[0];
+    if (file && fputs(text, file) >= 0 && fflush(file) == 0 &&
+        lseek(fileno(file), 0, SEEK_SET) == 0)
+        fd = fcntl(fileno(file), F_DUPFD_CLOEXEC, 0);
+    if (file)
+        fclose(file);
+    return fd;
 }
 
 static int open_redirection(const struct redir *r, const char *target)
 {
-    switch (r->type) {
-    case REDIR_READ: return open(target, O_RDONLY | O_CLOEXEC);
-    case REDIR_BOTH: return open(target, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    case REDIR_HERE: return open_here(target);
-    default: return open_output(target, r->type);
-    }
+    static const int flags[] = {
+        [REDIR_READ] = O_RDONLY,
+        [REDIR_WRITE] = O_WRONLY | O_CREAT | O_TRUNC,
+        [REDIR_CLOBBER] = O_WRONLY | O_CREAT | O_TRUNC,
+        [REDIR_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
+        [REDIR_BOTH] = O_RDWR | O_CREAT,
+    };
+    struct stat st;
+
+    if (r->type == REDIR_HERE)
+        return open_here(target);
+    /* With -C only what is no regular file may be overwritten. */
+    bool guarded = r->type == REDIR_WRITE && sh.opt.noclobber &&
+                   (stat(target, &st) < 0 || S_ISREG(st.st_mode));
+    return open(target, flags[r->type] | O_CLOEXEC | (guarded ? O_EXCL : 0), 0666);
 }
 
 static void save_fd(int fd, struct saved_fd **saved)
 {
-    struct saved_fd *s = arena_alloc(&sh.scratch, sizeof(*s));
+    struct saved_fd *s = arena_alloc(sh.scratch, sizeof(*s));
 
     *s = (struct saved_fd){*saved, fd, fcntl(fd, F_DUPFD_CLOEXEC, FD_SAVED)};
     *saved = s;
@@ -100,53 +87,46 @@ static bool own_fd(int fd)
     return flags >= 0 && (flags & FD_CLOEXEC);
 }
 
-static bool redirect_dup(const struct redir *r, const char *target)
+/* The descriptor that r->fd is to become a copy of; -1 with errno set. */
+static int source_of(const struct redir *r, const char *target)
 {
     uint64_t from;
 
-    if (strcmp(target, "-") == 0) {
+    if (r->type != REDIR_DUP)
+        return open_redirection(r, target);
+    errno = EBADF;
+    return parse_u64(target, 10, &from) && from <= INT32_MAX && !own_fd((int)from) ? (int)from : -1;
+}
+
+static bool redirect_one(const struct redir *r, struct saved_fd **saved)
+{
+    char *target = expand_string(r->word);
+
+    if (!target)
+        return false;
+    if (r->fd < 0 || own_fd(r->fd))
+        return redirect_failed(target, strerror(EBADF));
+    if (saved)
+        save_fd(r->fd, saved);
+    if (r->type == REDIR_DUP && strcmp(target, "-") == 0) {
         close(r->fd);
         return true;
     }
-    if (!parse_u64(target, 10, &from) || from > INT32_MAX)
-        return redirect_failed(target, "not a file descriptor");
-    if (own_fd((int)from) || dup2((int)from, r->fd) < 0)
-        return redirect_failed(target, strerror(EBADF));
+    int from = source_of(r, target), done = from < 0 ? -1 : dup2(from, r->fd), err = errno;
     /* dup2 of a descriptor onto itself keeps close-on-exec. */
-    fcntl(r->fd, F_SETFD, 0);
-    return true;
+    if (from == r->fd)
+        fcntl(from, F_SETFD, 0);
+    else if (from >= 0 && r->type != REDIR_DUP)
+        close(from);
+    return done >= 0 ||
+           redirect_failed(r->type == REDIR_HERE ? "here-document" : target, strerror(err));
 }
 
 bool redirect(const struct redir *list, struct saved_fd **saved)
 {
     fflush(stdout);
-    for (const struct redir *r = list; r; r = r->next) {
-        char *target = expand_string(r->word);
-
-        if (!target)
+    for (const struct redir *r = list; r; r = r->next)
+        if (!redirect_one(r, saved))
             return false;
-        if (r->fd < 0 || own_fd(r->fd))
-            return redirect_failed(target, strerror(EBADF));
-        if (saved)
-            save_fd(r->fd, saved);
-        if (r->type == REDIR_DUP) {
-            if (!redirect_dup(r, target))
-                return false;
-            continue;
-        }
-        int fd = open_redirection(r, target);
-        if (fd < 0)
-            return redirect_failed(r->type == REDIR_HERE ? "here-document" : target,
-                                   strerror(errno));
-        if (fd == r->fd) {
-            fcntl(fd, F_SETFD, 0);
-            continue;
-        }
-        int copied = dup2(fd, r->fd);
-        int error = errno;
-        close(fd);
-        if (copied < 0)
-            return redirect_failed(target, strerror(error));
-    }
     return true;
 }

@@ -7,7 +7,6 @@
  */
 #include "user/sh.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,10 +172,8 @@ static void traps_print(void)
             continue;
         printf("trap -- ");
         print_quoted(trap_actions[sig]);
-        if (sig == 0)
-            printf(" EXIT\n");
-        else if (signal_name(sig))
-            printf(" %s\n", signal_name(sig));
+        if (sigabbrev_np(sig) || sig == 0)
+            printf(" %s\n", sig ? sigabbrev_np(sig) : "EXIT");
         else
             printf(" %d\n", sig);
     }

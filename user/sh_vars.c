@@ -3,39 +3,77 @@
  * What the shell remembers: byte buffers, arenas, variables, positional parameters, options.
  *
  * Invariants: a variable with value NULL is unset but may carry marks (export before assignment);
- * an arena's memory is freed as a whole when its last reference is put; scratch memory taken after
- * a mark is gone after its release.
+ * the list of variables is sorted by name.
  */
 #include "user/sh.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BUCKETS = 64, CHUNK = 2000 };
-
-struct chunk {
-    struct chunk *next;
-    size_t used, size;
-    char data[] __attribute__((aligned(16)));
-};
+#define obstack_chunk_alloc xmalloc
+#define obstack_chunk_free free
 
 struct shell sh;
 
-static struct var *buckets[BUCKETS];
+static struct var *vars;
 
-/* Buffers */
+/* Memory */
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    return memset(obstack_alloc(&a->chunks, size), 0, size);
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t len)
+{
+    return obstack_copy0(&a->chunks, s, len);
+}
+
+struct arena *arena_new(void)
+{
+    struct arena *a = xcalloc(1, sizeof(*a));
+
+    obstack_init(&a->chunks);
+    a->refs = 1;
+    return a;
+}
+
+void arena_put(struct arena *a)
+{
+    if (--a->refs > 0)
+        return;
+    obstack_free(&a->chunks, NULL);
+    free(a);
+}
+
+void *scratch_mark(void)
+{
+    return obstack_alloc(&sh.scratch->chunks, 0);
+}
+
+void scratch_release(void *mark)
+{
+    obstack_free(&sh.scratch->chunks, mark);
+}
+
+char *scratch_copy(const char *s)
+{
+    return arena_strndup(sh.scratch, s, strlen(s));
+}
 
 void buf_add(struct buf *b, const char *s, size_t len)
 {
     if (b->room - b->len <= len) {
-        b->room = (b->len + len + 1) * 3 / 2 + 32;
-        b->p = xrealloc(b->p, b->room);
+        char *old = b->p;
+
+        b->room = (b->len + len + 1) * 2 + 32;
+        b->p = arena_alloc(b->a, b->room);
+        if (b->len)
+            memcpy(b->p, old, b->len);
     }
-    if (len)
-        memcpy(b->p + b->len, s, len);
+    memcpy(b->p + b->len, s, len);
     b->len += len;
 }
 
@@ -49,85 +87,6 @@ char *buf_str(struct buf *b)
     buf_add(b, "", 0);
     b->p[b->len] = '\0';
     return b->p;
-}
-
-void buf_free(struct buf *b)
-{
-    free(b->p);
-    *b = (struct buf){0};
-}
-
-/* Arenas */
-
-void *arena_alloc(struct arena *a, size_t size)
-{
-    struct chunk *c = a->chunk;
-
-    size = (size + 15) & ~(size_t)15;
-    if (!c || c->size - c->used < size) {
-        size_t room = size > CHUNK ? size : CHUNK;
-
-        c = xmalloc(sizeof(*c) + room);
-        *c = (struct chunk){.next = a->chunk, .size = room};
-        a->chunk = c;
-    }
-    void *p = c->data + c->used;
-    c->used += size;
-    return memset(p, 0, size);
-}
-
-char *arena_strndup(struct arena *a, const char *s, size_t len)
-{
-    char *copy = arena_alloc(a, len + 1);
-
-    if (len)
-        memcpy(copy, s, len);
-    return copy;
-}
-
-static void chunks_free(struct arena *a, const struct chunk *until)
-{
-    while (a->chunk != until) {
-        struct chunk *next = a->chunk->next;
-
-        free(a->chunk);
-        a->chunk = next;
-    }
-}
-
-void arena_free(struct arena *a)
-{
-    chunks_free(a, NULL);
-}
-
-struct arena *arena_new(void)
-{
-    struct arena *a = xcalloc(1, sizeof(*a));
-
-    a->refs = 1;
-    return a;
-}
-
-void arena_put(struct arena *a)
-{
-    if (!a || --a->refs > 0)
-        return;
-    arena_free(a);
-    free(a);
-}
-
-struct mark scratch_mark(void)
-{
-    struct chunk *c = sh.scratch.chunk;
-
-    return (struct mark){c, c ? c->used : 0};
-}
-
-void scratch_release(struct mark mark)
-{
-    chunks_free(&sh.scratch, mark.chunk);
-    if (mark.chunk)
-        mark.chunk->used = mark.used;
 }
 
 void list_add(struct arena *a, struct list *list, char *s)
@@ -148,7 +107,7 @@ void list_add(struct arena *a, struct list *list, char *s)
 
 bool is_name_start(int c)
 {
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return c == '_' || (c >= 0 && c < 128 && isalpha(c));
 }
 
 bool is_name_char(int c)
@@ -168,117 +127,92 @@ bool is_name(const char *s, size_t len)
 
 /* Variables */
 
-static struct var **bucket_of(const char *name)
+/* NULL if there is none, or a fresh one with `make`. */
+static struct var *var_find(const char *name, bool make)
 {
-    unsigned hash = 5381;
+    struct var **link = &vars, *v;
 
-    for (const char *p = name; *p; p++)
-        hash = hash * 33 + (unsigned char)*p;
-    return &buckets[hash % BUCKETS];
-}
-
-struct var *var_find(const char *name)
-{
-    struct var *v = *bucket_of(name);
-
-    while (v && strcmp(v->name, name) != 0)
-        v = v->next;
-    return v;
-}
-
-static struct var *var_make(const char *name)
-{
-    struct var *v = var_find(name), **bucket = bucket_of(name);
-
-    if (v)
-        return v;
+    while (*link && strcmp((*link)->name, name) < 0)
+        link = &(*link)->next;
+    if ((*link && strcmp((*link)->name, name) == 0) || !make)
+        return *link && strcmp((*link)->name, name) == 0 ? *link : NULL;
     v = xcalloc(1, sizeof(*v) + strlen(name) + 1);
     strcpy(v->name, name);
-    v->next = *bucket;
-    *bucket = v;
-    return v;
+    v->next = *link;
+    return *link = v;
 }
 
 const char *var_get(const char *name)
 {
     static char number[24];
-    struct var *v;
+    struct var *v = var_find(name, false);
 
     if (strcmp(name, "LINENO") == 0) {
         snprintf(number, sizeof(number), "%d", sh.line);
         return number;
     }
-    v = var_find(name);
     return v ? v->value : NULL;
+}
+
+static bool var_put(struct var *v, const char *value)
+{
+    if (v->readonly) {
+        sh_error(2, "%s: is read only", v->name);
+        return false;
+    }
+    /* The value may be a part of the old one. */
+    char *copy = value ? xstrdup(value) : NULL;
+    free(v->value);
+    v->value = copy;
+    return true;
 }
 
 bool var_set(const char *name, const char *value)
 {
-    struct var *v = var_make(name);
+    struct var *v = var_find(name, true);
 
-    if (v->readonly) {
-        sh_error(2, "%s: is read only", name);
-        return false;
-    }
-    char *copy = value ? xstrdup(value) : NULL;
-    free(v->value);
-    v->value = copy;
     v->exported |= sh.opt.allexport;
-    return true;
+    return var_put(v, value);
 }
 
 bool var_unset(const char *name)
 {
-    struct var *v = var_find(name);
+    struct var *v = var_find(name, true);
 
-    if (!v)
-        return true;
-    if (v->readonly) {
-        sh_error(2, "unset: %s: is read only", name);
+    if (!var_put(v, NULL))
         return false;
-    }
-    free(v->value);
-    v->value = NULL;
     v->exported = false;
     return true;
 }
 
-bool var_flag(const char *name, bool exported, bool readonly)
+void var_flag(const char *name, bool exported, bool readonly)
 {
-    struct var *v = var_make(name);
+    struct var *v = var_find(name, true);
 
     v->exported |= exported;
     v->readonly |= readonly;
-    return true;
 }
 
 void var_save(struct saved_var **list, const char *name)
 {
-    struct var *v = var_make(name);
+    struct var *v = var_find(name, true);
     struct saved_var *s = xmalloc(sizeof(*s));
 
-    *s = (struct saved_var){*list, xstrdup(name), v->value ? xstrdup(v->value) : NULL, v->exported,
-                            v->readonly};
+    *s =
+        (struct saved_var){*list, v, v->value ? xstrdup(v->value) : NULL, v->exported, v->readonly};
     *list = s;
 }
 
 void var_restore(struct saved_var **list)
 {
-    while (*list) {
-        struct saved_var *s = *list;
-        struct var *v = var_make(s->name);
-
-        free(v->value);
-        v->value = s->value;
-        v->exported = s->exported;
-        v->readonly = s->readonly;
+    for (struct saved_var *s; (s = *list) != NULL; free(s)) {
+        free(s->var->value);
+        s->var->value = s->value;
+        s->var->exported = s->exported;
+        s->var->readonly = s->readonly;
         *list = s->next;
-        free(s->name);
-        free(s);
     }
 }
-
-extern char **environ;
 
 void vars_from_environment(void)
 {
@@ -294,25 +228,13 @@ void vars_from_environment(void)
     }
 }
 
-char **vars_to_environment(void)
+/* For a program that is about to take this process over. */
+void vars_to_environment(void)
 {
-    struct list env = {0};
-
-    list_add(&sh.scratch, &env, NULL);
-    env.n = 0;
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct var *v = buckets[i]; v; v = v->next) {
-            size_t len = strlen(v->name);
-
-            if (!v->exported || !v->value)
-                continue;
-            char *entry = arena_alloc(&sh.scratch, len + strlen(v->value) + 2);
-            memcpy(entry, v->name, len);
-            entry[len] = '=';
-            strcpy(entry + len + 1, v->value);
-            list_add(&sh.scratch, &env, entry);
-        }
-    return env.v;
+    clearenv();
+    for (struct var *v = vars; v; v = v->next)
+        if (v->exported && v->value && setenv(v->name, v->value, 1) != 0)
+            die("cannot make the environment");
 }
 
 void print_quoted(const char *s)
@@ -326,35 +248,19 @@ void print_quoted(const char *s)
     putchar('\'');
 }
 
-static int compare_vars(const void *a, const void *b)
-{
-    return strcmp((*(struct var *const *)a)->name, (*(struct var *const *)b)->name);
-}
-
 /* Both marks false: all that have a value. Otherwise those that carry the mark. */
 void vars_print(const char *prefix, bool exported, bool readonly)
 {
-    struct var **all = NULL;
-    size_t n = 0;
-
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct var *v = buckets[i]; v; v = v->next) {
-            if (exported ? !v->exported : readonly ? !v->readonly : !v->value)
-                continue;
-            all = xrealloc(all, (n + 1) * sizeof(struct var *));
-            all[n++] = v;
-        }
-    if (n)
-        qsort(all, n, sizeof(all[0]), compare_vars);
-    for (size_t i = 0; i < n; i++) {
-        printf("%s%s", prefix, all[i]->name);
-        if (all[i]->value) {
+    for (struct var *v = vars; v; v = v->next) {
+        if (exported ? !v->exported : readonly ? !v->readonly : !v->value)
+            continue;
+        printf("%s%s", prefix, v->name);
+        if (v->value) {
             putchar('=');
-            print_quoted(all[i]->value);
+            print_quoted(v->value);
         }
         putchar('\n');
     }
-    free(all);
 }
 
 /* Positional parameters */
@@ -372,76 +278,43 @@ void params_set(int n, char **words)
     sh.nparams = n;
 }
 
-/* Options */
+/* Options: those from `command` on only say how the shell was started, and $- leaves them out. */
 
 static const struct {
     char letter;
     const char *name;
-    size_t offset;
-} option_table[] = {
-#define OPTION(letter, field)                           \
-    {                                                   \
-        letter, #field, offsetof(struct options, field) \
-    }
-    OPTION('a', allexport),
-    OPTION('C', noclobber),
-    OPTION('e', errexit),
-    OPTION('f', noglob),
-    OPTION('i', interactive),
-    OPTION('m', monitor),
-    OPTION('n', noexec),
-    OPTION(0, pipefail),
-    {'s', "stdin", offsetof(struct options, stdin_script)},
-    OPTION('u', nounset),
-    OPTION('v', verbose),
-    OPTION('x', xtrace),
-#undef OPTION
+    bool *on;
+} options[] = {
+    {'a', "allexport", &sh.opt.allexport},
+    {'C', "noclobber", &sh.opt.noclobber},
+    {'e', "errexit", &sh.opt.errexit},
+    {'f', "noglob", &sh.opt.noglob},
+    {'i', "interactive", &sh.opt.interactive},
+    {'m', "monitor", &sh.opt.monitor},
+    {'n', "noexec", &sh.opt.noexec},
+    {'s', "stdin", &sh.opt.stdin_script},
+    {'u', "nounset", &sh.opt.nounset},
+    {'x', "xtrace", &sh.opt.xtrace},
+    {0, "pipefail", &sh.opt.pipefail},
+    {'c', "command", &sh.opt.command},
+    {'l', "login", &sh.opt.login},
 };
 
-static bool *option_field(size_t i)
+bool option_set(char letter, const char *name, bool on)
 {
-    return (bool *)((char *)&sh.opt + option_table[i].offset);
-}
-
-bool option_by_letter(char letter, bool on)
-{
-    if (letter == 'b' || letter == 'h')
-        return true;
-    for (size_t i = 0; i < ARRAY_SIZE(option_table); i++)
-        if (letter && option_table[i].letter == letter) {
-            *option_field(i) = on;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (name ? strcmp(options[i].name, name) == 0 : letter && options[i].letter == letter) {
+            *options[i].on = on;
             return true;
         }
     return false;
-}
-
-static bool option_by_name(const char *name, bool on)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(option_table); i++)
-        if (strcmp(option_table[i].name, name) == 0) {
-            *option_field(i) = on;
-            return true;
-        }
-    return false;
-}
-
-static void options_print(bool as_commands)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(option_table); i++) {
-        bool on = *option_field(i);
-
-        if (as_commands)
-            printf("set %co %s\n", on ? '-' : '+', option_table[i].name);
-        else
-            printf("%-15s %s\n", option_table[i].name, on ? "on" : "off");
-    }
 }
 
 void options_letters(char *out)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(option_table); i++)
-        if (option_table[i].letter && *option_field(i))
-            *out++ = option_table[i].letter;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (options[i].letter && !strchr("cl", options[i].letter) && *options[i].on)
+            *out++ = options[i].letter;
     *out = '\0';
 }
 
@@ -454,13 +327,13 @@ int options_set(int argc, char **argv, int first)
         const char *arg = argv[i];
         bool on = arg[0] == '-';
 
-        if ((arg[0] != '-' && arg[0] != '+') || !arg[1] || strcmp(arg, "--") == 0)
+        if ((!on && arg[0] != '+') || !arg[1] || strcmp(arg, "--") == 0)
             break;
         for (const char *p = arg + 1; *p; p++) {
-            if (*p == 'o' && i + 1 >= argc) {
-                options_print(!on);
-            } else if (*p == 'o' ? !option_by_name(argv[++i], on) : !option_by_letter(*p, on)) {
-                sh_error(2, "illegal option %s", *p == 'o' ? argv[i] : arg);
+            const char *name = *p == 'o' && i + 1 < argc ? argv[++i] : NULL;
+
+            if (!option_set(*p, name, on)) {
+                sh_error(2, "illegal option %s", name ? name : arg);
                 return -1;
             }
         }

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sort: all input is read into memory, cut into lines, and merge-sorted by pointers.
+ * sort: all input is read into memory, cut into lines, and sorted by pointers.
  *
  * Comparison goes key by key (-k, or the whole line); lines that are equal under all keys are
- * compared byte by byte, unless -s or -u. Numbers (-n) are compared as strings of digits, so they
+ * compared byte by byte, with -s or -u kept in the order they came in. Numbers (-n) are compared as strings of digits, so they
  * may have any length.
  */
 #include "user/box.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct order {
@@ -28,18 +26,17 @@ struct key {
 
 struct line {
     const char *text;
-    size_t len;
+    size_t len, number;
 };
 
 static struct key *keys;
 static size_t nkeys;
 static struct order order;
-static bool unique, stable;
 static int separator = -1;
-static char terminator = '\n'; /* '\0' with -z */
+static char terminator; /* '\0' with -z */
 
 static struct line *lines;
-static size_t nlines, lines_room;
+static size_t nlines;
 
 /* Where a key lies in a line */
 
@@ -215,7 +212,7 @@ static int compare_key(const struct key *key, const struct line *a, const struct
     return compare_parts(a1, a2 < a1 ? a1 : a2, b1, b2 < b1 ? b1 : b2, &key->order);
 }
 
-static int compare(const struct line *a, const struct line *b)
+static int compare_keys(const struct line *a, const struct line *b)
 {
     int result = 0;
 
@@ -223,25 +220,18 @@ static int compare(const struct line *a, const struct line *b)
         result = compare_key(&keys[i], a, b);
     if (!nkeys)
         result = compare_parts(a->text, a->text + a->len, b->text, b->text + b->len, &order);
-    if (result || stable || unique)
+    if (result || opt('s') || opt('u'))
         return result;
     result = compare_bytes(a->text, a->len, b->text, b->len);
     return order.reverse ? -result : result;
 }
 
-/* Stable: qsort is not, and takes no memory where it is scarce. */
-static void merge_sort(struct line *a, struct line *spare, size_t n)
+static int compare(const void *left, const void *right)
 {
-    if (n < 2)
-        return;
-    size_t half = n / 2;
-    merge_sort(a, spare, half);
-    merge_sort(a + half, spare, n - half);
-    if (compare(&a[half - 1], &a[half]) <= 0)
-        return;
-    memcpy(spare, a, half * sizeof(a[0]));
-    for (size_t i = 0, j = half, out = 0; i < half;)
-        a[out++] = j < n && compare(&a[j], &spare[i]) < 0 ? a[j++] : spare[i++];
+    const struct line *a = left, *b = right;
+    int result = compare_keys(a, b);
+
+    return result ? result : (a->number > b->number) - (a->number < b->number);
 }
 
 /* Options */
@@ -298,11 +288,9 @@ static void add_key(const char *text)
         p++;
         ok = parse_position(&p, &key, true);
     }
-    if (!ok || *p) {
-        warnx("invalid key specification '%s'", text);
-        exit(2);
-    }
-    keys = xrealloc(keys, (nkeys + 1) * sizeof(keys[0]));
+    if (!ok || *p)
+        error(2, 0, "invalid key specification '%s'", text);
+    keys = grow(keys, nkeys, sizeof(keys[0]));
     keys[nkeys++] = key;
 }
 
@@ -320,74 +308,34 @@ static void inherit_order(void)
 
 /* Input and output */
 
-static char *read_input(const char *path, size_t *len)
-{
-    size_t room = 64 * 1024;
-    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-
-    if (fd < 0) {
-        warn("cannot read: %s", path);
-        exit(2);
-    }
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        room = (size_t)st.st_size + 2;
-    char *data = xmalloc(room);
-    *len = 0;
-    for (;;) {
-        /* Room for one byte more: the newline that the last line may lack. */
-        if (*len + 1 == room)
-            data = xrealloc(data, room += room / 2 + 1);
-        ssize_t n = read(fd, data + *len, room - *len - 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            warn("read failed: %s", path);
-            exit(2);
-        }
-        if (n == 0)
-            break;
-        *len += (size_t)n;
-    }
-    if (fd != STDIN_FILENO)
-        close(fd);
-    return data;
-}
-
 static void add_lines(const char *path)
 {
+    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     size_t len;
-    char *data = read_input(path, &len);
+    char *data = fd < 0 ? NULL : read_fd(fd, &len);
 
+    if (!data)
+        error(2, errno, "cannot read: %s", path);
+    if (fd != STDIN_FILENO)
+        close(fd);
     if (len > 0 && data[len - 1] != terminator)
         data[len++] = terminator;
     for (const char *p = data, *end = data + len; p < end;) {
         const char *stop = memchr(p, terminator, (size_t)(end - p));
 
-        if (nlines == lines_room) {
-            lines_room = lines_room ? 2 * lines_room : 1024;
-            lines = xrealloc(lines, lines_room * sizeof(lines[0]));
-        }
-        lines[nlines++] = (struct line){p, (size_t)(stop - p)};
+        lines = grow(lines, nlines, sizeof(lines[0]));
+        lines[nlines] = (struct line){p, (size_t)(stop - p), nlines};
+        nlines++;
         p = stop + 1;
-    }
-}
-
-static void print_lines(FILE *out)
-{
-    for (size_t i = 0; i < nlines; i++) {
-        if (unique && i > 0 && compare(&lines[i - 1], &lines[i]) == 0)
-            continue;
-        fwrite(lines[i].text, 1, lines[i].len + 1, out);
     }
 }
 
 static int check_sorted(const char *path)
 {
     for (size_t i = 1; i < nlines; i++) {
-        int result = compare(&lines[i - 1], &lines[i]);
+        int result = compare_keys(&lines[i - 1], &lines[i]);
 
-        if (result < 0 || (result == 0 && !unique))
+        if (result < 0 || (result == 0 && !opt('u')))
             continue;
         warnx("%s:%zu: disorder: %.*s", path, i + 1, (int)lines[i].len, lines[i].text);
         return 1;
@@ -400,54 +348,40 @@ static int write_output(const char *path)
     /* Opened only now: it may be one of the inputs. */
     FILE *out = path ? fopen(path, "we") : stdout;
 
-    if (!out) {
-        warn("open failed: %s", path);
-        return 2;
-    }
-    print_lines(out);
-    if (path && (ferror(out) | fclose(out))) {
-        warn("write failed: %s", path);
-        return 2;
-    }
+    if (!out)
+        error(2, errno, "open failed: %s", path);
+    for (size_t i = 0; i < nlines; i++)
+        if (!opt('u') || i == 0 || compare_keys(&lines[i - 1], &lines[i]) != 0)
+            fwrite(lines[i].text, 1, lines[i].len + 1, out);
+    if (path && (ferror(out) | fclose(out)))
+        error(2, errno, "write failed: %s", path);
     return finish_output(0) ? 2 : 0;
 }
 
 int sort_main(int argc, char **argv)
 {
-    const char *output = NULL;
-    bool check = false;
-    int opt;
+    const char *letters = "nhrfdb";
 
-    while ((opt = getopt(argc, argv, "bcdfhk:mno:rst:uz")) != -1) {
-        switch (opt) {
-        case 'c': check = true; break;
-        case 'k': add_key(optarg); break;
-        case 'm': break;
-        case 'o': output = optarg; break;
-        case 's': stable = true; break;
-        case 't':
-            if (strcmp(optarg, "\\0") == 0)
-                optarg = "";
-            else if (strlen(optarg) != 1)
-                diex("the separator must be one character: '%s'", optarg);
-            separator = (unsigned char)optarg[0];
-            break;
-        case 'u': unique = true; break;
-        case 'z': terminator = '\0'; break;
-        default:
-            if (!set_order(&order, (char)opt, false))
-                usage(2);
-        }
-    }
+    read_options(&argc, &argv, "bcdfhk:no:rst:uz", 2);
+    for (const char *p = letters; *p; p++)
+        if (opt(*p))
+            set_order(&order, *p, false);
+    if (opt('k'))
+        for (char *rest = opt_values('k'), *key; (key = strsep(&rest, "\n")) != NULL;)
+            add_key(key);
     inherit_order();
-    for (int i = optind; i < argc; i++)
+    if (opt('t') && strlen(opt_value('t')) > 1 && strcmp(opt_value('t'), "\\0") != 0)
+        diex("the separator must be one character: '%s'", opt_value('t'));
+    if (opt('t'))
+        separator = strcmp(opt_value('t'), "\\0") == 0 ? 0 : (unsigned char)*opt_value('t');
+    terminator = opt('z') ? '\0' : '\n';
+    for (int i = 0; i < argc; i++)
         add_lines(argv[i]);
-    if (optind == argc)
+    if (argc == 0)
         add_lines("-");
-    if (check)
-        return check_sorted(optind < argc ? argv[optind] : "-");
-    struct line *spare = xmalloc((nlines / 2 + 1) * sizeof(spare[0]));
-    merge_sort(lines, spare, nlines);
-    free(spare);
-    return write_output(output);
+    if (opt('c'))
+        return check_sorted(argc ? argv[0] : "-");
+    if (nlines)
+        qsort(lines, nlines, sizeof(lines[0]), compare);
+    return write_output(opt_value('o'));
 }

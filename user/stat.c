@@ -6,14 +6,11 @@
 #include "user/box.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char *type_name(const struct stat *st)
 {
@@ -32,32 +29,21 @@ static const char *type_name(const struct stat *st)
 /* The name, for a link with its target, each between quotes. */
 static char *arrow_name(const char *quote, const char *path, const struct stat *st)
 {
-    char target[PATH_MAX];
-    ssize_t len = S_ISLNK(st->st_mode) ? readlink(path, target, sizeof(target) - 1) : -1;
+    char *target = S_ISLNK(st->st_mode) ? read_link(path) : NULL;
+    char *name = target ? xasprintf("%s%s%s -> %s%s%s", quote, path, quote, quote, target, quote)
+                        : xasprintf("%s%s%s", quote, path, quote);
 
-    if (len < 0)
-        return xasprintf("%s%s%s", quote, path, quote);
-    return xasprintf("%s%s%s -> %s%.*s%s", quote, path, quote, quote, (int)len, target, quote);
+    free(target);
+    return name;
 }
 
 static char *time_text(const struct timespec *when)
 {
-    char seconds[64], zone[16];
-    struct tm *tm = localtime(&when->tv_sec);
+    char *seconds = xstrdup(format_time(when->tv_sec, "%Y-%m-%d %H:%M:%S"));
+    char *text = xasprintf("%s.%09ld %s", seconds, when->tv_nsec, format_time(when->tv_sec, "%z"));
 
-    if (!tm)
-        return xstrdup("?");
-    strftime(seconds, sizeof(seconds), "%Y-%m-%d %H:%M:%S", tm);
-    strftime(zone, sizeof(zone), "%z", tm);
-    return xasprintf("%s.%09ld %s", seconds, when->tv_nsec, zone);
-}
-
-static char *mode_text(mode_t mode)
-{
-    char text[11];
-
-    format_mode(mode, text);
-    return xstrdup(text);
+    free(seconds);
+    return text;
 }
 
 static char *number(uint64_t value)
@@ -67,13 +53,14 @@ static char *number(uint64_t value)
 
 static char *file_field(char letter, const char *path, const struct stat *st)
 {
+    char mode[11];
+
     switch (letter) {
     case 'a': return xasprintf("%o", st->st_mode & 07777);
-    case 'A': return mode_text(st->st_mode);
+    case 'A': format_mode(st->st_mode, mode); return xstrdup(mode);
     case 'b': return number((uint64_t)st->st_blocks);
     case 'B': return number(512);
     case 'd': return number(st->st_dev);
-    case 'D': return xasprintf("%" PRIx64, (uint64_t)st->st_dev);
     case 'f': return xasprintf("%x", st->st_mode);
     case 'F': return xstrdup(type_name(st));
     case 'g': return number(st->st_gid);
@@ -120,21 +107,17 @@ static void print_format(const char *format, const char *path, const struct stat
                          const struct statfs *fs)
 {
     for (const char *p = format; *p; p++) {
-        if (*p != '%' || !p[1]) {
+        char *end = (char *)p + 1;
+        long width = *p == '%' ? strtol(p + 1, &end, 10) : 0;
+
+        if (*p != '%' || !*end) {
             putchar(*p);
             continue;
         }
-        p++;
-        if (*p == '%') {
-            putchar('%');
-            continue;
-        }
-        char *end;
-        long width = strtol(p, &end, 10);
         p = end;
-        if (!*p)
-            return;
-        char *text = fs ? system_field(*p, path, fs) : file_field(*p, path, st);
+        char *text = *p == '%' ? xstrdup("%")
+                     : fs      ? system_field(*p, path, fs)
+                               : file_field(*p, path, st);
         printf("%*s", width > -1000 && width < 1000 ? (int)width : 0, text);
         free(text);
     }
@@ -142,8 +125,6 @@ static void print_format(const char *format, const char *path, const struct stat
 
 static void print_file(const char *path, const struct stat *st)
 {
-    bool device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
-
     char *name = arrow_name("", path, st);
 
     printf("  File: %s\n", name);
@@ -151,7 +132,7 @@ static void print_file(const char *path, const struct stat *st)
     print_format("  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\n", path, st, NULL);
     printf("Device: %u,%u\t", major(st->st_dev), minor(st->st_dev));
     print_format("Inode: %-11i Links: %h", path, st, NULL);
-    if (device)
+    if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
         printf("     Device type: %u,%u", major(st->st_rdev), minor(st->st_rdev));
     printf("\nAccess: (%04o/", st->st_mode & 07777);
     print_format("%A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\n"
@@ -159,59 +140,30 @@ static void print_file(const char *path, const struct stat *st)
                  path, st, NULL);
 }
 
-static bool stat_file(const char *path, const char *format, bool follow)
-{
-    struct stat st;
-
-    if ((follow ? stat : lstat)(path, &st) != 0) {
-        warn("cannot statx '%s'", path);
-        return false;
-    }
-    if (!format) {
-        print_file(path, &st);
-        return true;
-    }
-    print_format(format, path, &st, NULL);
-    putchar('\n');
-    return true;
-}
-
-static bool stat_system(const char *path, const char *format)
-{
-    static const char all[] = "  File: \"%n\"\n    Namelen: %-7l Type: 0x%t\n"
-                              "Block size: %-10s Fundamental block size: %S\n"
-                              "Blocks: Total: %-10b Free: %-10f Available: %a\n"
-                              "Inodes: Total: %-10c Free: %d";
-    struct statfs st;
-
-    if (statfs(path, &st) != 0) {
-        warn("cannot read file system information for '%s'", path);
-        return false;
-    }
-    print_format(format ? format : all, path, NULL, &st);
-    putchar('\n');
-    return true;
-}
-
 int stat_main(int argc, char **argv)
 {
-    const char *format = NULL;
-    bool follow = false, file_system = false, ok = true;
-    int opt;
+    static const char system_format[] = "  File: \"%n\"\n    Namelen: %-7l Type: 0x%t\n"
+                                        "Block size: %-10s Fundamental block size: %S\n"
+                                        "Blocks: Total: %-10b Free: %-10f Available: %a\n"
+                                        "Inodes: Total: %-10c Free: %d";
+    struct statfs fs;
+    struct stat st;
+    bool ok = true;
 
-    while ((opt = getopt(argc, argv, "c:fL")) != -1) {
-        switch (opt) {
-        case 'c': format = optarg; break;
-        case 'f': file_system = true; break;
-        case 'L': follow = true; break;
-        default: usage(1);
+    read_options(&argc, &argv, "c:fL", 1);
+    if (argc == 0)
+        usage(1);
+    const char *format = opt('c') ? opt_value('c') : opt('f') ? system_format : NULL;
+    for (int i = 0; i < argc; i++) {
+        if (opt('f') ? statfs(argv[i], &fs) : (opt('L') ? stat : lstat)(argv[i], &st)) {
+            warn("cannot stat '%s'", argv[i]);
+            ok = false;
+        } else if (!format) {
+            print_file(argv[i], &st);
+        } else {
+            print_format(format, argv[i], &st, opt('f') ? &fs : NULL);
+            putchar('\n');
         }
     }
-    if (optind == argc) {
-        warnx("missing operand");
-        usage(1);
-    }
-    for (int i = optind; i < argc; i++)
-        ok &= file_system ? stat_system(argv[i], format) : stat_file(argv[i], format, follow);
     return ok ? 0 : 1;
 }

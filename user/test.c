@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct expression {
@@ -30,141 +29,110 @@ static bool fail(struct expression *e, const char *what, const char *text)
 
 /* Primaries */
 
-static bool file_mode(const char *path, mode_t type)
+static int64_t number(struct expression *e, const char *text)
 {
-    struct stat st;
+    int64_t value = 0;
 
-    return stat(path, &st) == 0 && (st.st_mode & S_IFMT) == type;
+    if (!parse_i64(text + strspn(text, " \t"), 10, &value))
+        fail(e, "integer expression expected", text);
+    return value;
 }
 
-static bool file_is_link(const char *path)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
-}
-
-static bool file_has_bit(const char *path, mode_t bit)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && (st.st_mode & bit) != 0;
-}
-
-static bool file_owned(const char *path, bool group)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && (group ? st.st_gid == getegid() : st.st_uid == geteuid());
-}
-
-static bool file_not_empty(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && st.st_size > 0;
-}
+/* Letters that ask about a file's type, and about one bit of its mode. */
+static const struct {
+    char letter;
+    mode_t type, bit;
+} modes[] = {{'f', S_IFREG, 0}, {'d', S_IFDIR, 0},  {'b', S_IFBLK, 0}, {'c', S_IFCHR, 0},
+             {'p', S_IFIFO, 0}, {'S', S_IFSOCK, 0}, {'L', S_IFLNK, 0}, {'h', S_IFLNK, 0},
+             {'u', 0, S_ISUID}, {'g', 0, S_ISGID},  {'k', 0, S_ISVTX}};
 
 static bool is_unary(const char *op)
 {
     return op[0] == '-' && op[1] && !op[2] && strchr("bcdefgGhkLnOprsStuwxz", op[1]);
 }
 
-static int64_t number(struct expression *e, const char *text)
-{
-    int64_t value = 0;
-
-    while (*text == ' ' || *text == '\t')
-        text++;
-    if (!parse_i64(text, 10, &value))
-        fail(e, "integer expression expected", text);
-    return value;
-}
-
 static bool eval_unary(struct expression *e, char op, const char *arg)
 {
+    bool link = op == 'h' || op == 'L';
+    struct stat st;
+
     switch (op) {
     case 'n': return *arg != '\0';
     case 'z': return *arg == '\0';
-    case 'e': return access(arg, F_OK) == 0;
     case 'r': return faccessat(AT_FDCWD, arg, R_OK, AT_EACCESS) == 0;
     case 'w': return faccessat(AT_FDCWD, arg, W_OK, AT_EACCESS) == 0;
     case 'x': return faccessat(AT_FDCWD, arg, X_OK, AT_EACCESS) == 0;
-    case 's': return file_not_empty(arg);
-    case 'f': return file_mode(arg, S_IFREG);
-    case 'd': return file_mode(arg, S_IFDIR);
-    case 'b': return file_mode(arg, S_IFBLK);
-    case 'c': return file_mode(arg, S_IFCHR);
-    case 'p': return file_mode(arg, S_IFIFO);
-    case 'S': return file_mode(arg, S_IFSOCK);
-    case 'h':
-    case 'L': return file_is_link(arg);
-    case 'u': return file_has_bit(arg, S_ISUID);
-    case 'g': return file_has_bit(arg, S_ISGID);
-    case 'k': return file_has_bit(arg, S_ISVTX);
-    case 'O': return file_owned(arg, false);
-    case 'G': return file_owned(arg, true);
     case 't': return isatty((int)number(e, arg));
-    default: return false;
+    }
+    if (fstatat(AT_FDCWD, arg, &st, link ? AT_SYMLINK_NOFOLLOW : 0) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+        if (modes[i].letter == op)
+            return modes[i].bit ? (st.st_mode & modes[i].bit) != 0
+                                : (st.st_mode & S_IFMT) == modes[i].type;
+    switch (op) {
+    case 's': return st.st_size > 0;
+    case 'O': return st.st_uid == geteuid();
+    case 'G': return st.st_gid == getegid();
+    default: return true;
     }
 }
 
-/* -nt, -ot: a file that exists is newer than one that does not. */
-static bool file_newer(const char *a, const char *b)
-{
-    struct stat sa, sb;
+/* The order of two operands, compared as the operator asks, and the orders that make it true. */
+enum how { STRINGS, NUMBERS, TIMES, FILES };
 
-    if (stat(a, &sa) != 0)
-        return false;
-    if (stat(b, &sb) != 0)
-        return true;
-    if (sa.st_mtim.tv_sec != sb.st_mtim.tv_sec)
-        return sa.st_mtim.tv_sec > sb.st_mtim.tv_sec;
-    return sa.st_mtim.tv_nsec > sb.st_mtim.tv_nsec;
-}
-
-static bool file_same(const char *a, const char *b)
-{
-    struct stat sa, sb;
-
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
-static const char *const binary_ops[] = {"=",   "==",  "!=",  "<",   ">",   "-eq", "-ne",
-                                         "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"};
-enum { EQUAL, EQUAL2, DIFFERENT, BEFORE, AFTER, EQ, NE, LT, LE, GT, GE, NT, OT, EF };
+static const struct {
+    const char *text;
+    enum how how;
+    bool less, equal, greater;
+} binary_ops[] = {
+    {"=", STRINGS, false, true, false},  {"==", STRINGS, false, true, false},
+    {"!=", STRINGS, true, false, true},  {"<", STRINGS, true, false, false},
+    {">", STRINGS, false, false, true},  {"-eq", NUMBERS, false, true, false},
+    {"-ne", NUMBERS, true, false, true}, {"-lt", NUMBERS, true, false, false},
+    {"-le", NUMBERS, true, true, false}, {"-gt", NUMBERS, false, false, true},
+    {"-ge", NUMBERS, false, true, true}, {"-nt", TIMES, false, false, true},
+    {"-ot", TIMES, true, false, false},  {"-ef", FILES, false, true, false},
+};
 
 static int find_binary(const char *op)
 {
     for (size_t i = 0; i < ARRAY_SIZE(binary_ops); i++)
-        if (strcmp(op, binary_ops[i]) == 0)
+        if (strcmp(op, binary_ops[i].text) == 0)
             return (int)i;
     return -1;
 }
 
+/* A file that exists is newer than one that does not. */
+static int compare_files(const char *a, const char *b, enum how how)
+{
+    struct stat sa, sb;
+    bool has_a = stat(a, &sa) == 0, has_b = stat(b, &sb) == 0;
+
+    if (how == FILES)
+        return !(has_a && has_b && same_file(&sa, &sb));
+    if (!has_a || !has_b)
+        return has_a - has_b;
+    const struct timespec *x = &sa.st_mtim, *y = &sb.st_mtim;
+    return x->tv_sec != y->tv_sec ? (x->tv_sec > y->tv_sec) - (x->tv_sec < y->tv_sec)
+                                  : (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
+}
+
 static bool eval_binary(struct expression *e, const char *a, int op, const char *b)
 {
-    switch (op) {
-    case EQUAL:
-    case EQUAL2: return strcmp(a, b) == 0;
-    case DIFFERENT: return strcmp(a, b) != 0;
-    case BEFORE: return strcmp(a, b) < 0;
-    case AFTER: return strcmp(a, b) > 0;
-    case NT: return file_newer(a, b);
-    case OT: return file_newer(b, a);
-    case EF: return file_same(a, b);
-    default: break;
+    enum how how = binary_ops[op].how;
+    int order;
+
+    if (how == NUMBERS) {
+        int64_t x = number(e, a), y = number(e, b);
+
+        order = (x > y) - (x < y);
+    } else {
+        order = how == STRINGS ? strcmp(a, b) : compare_files(a, b, how);
     }
-    int64_t x = number(e, a), y = number(e, b);
-    switch (op) {
-    case EQ: return x == y;
-    case NE: return x != y;
-    case LT: return x < y;
-    case LE: return x <= y;
-    case GT: return x > y;
-    default: return x >= y;
-    }
+    return order < 0   ? binary_ops[op].less
+           : order > 0 ? binary_ops[op].greater
+                       : binary_ops[op].equal;
 }
 
 /* Expressions of any length */
@@ -237,25 +205,14 @@ static bool parse_or(struct expression *e)
     return value;
 }
 
-static bool parse_all(struct expression *e)
-{
-    bool value = parse_or(e);
-
-    if (!e->failed && e->pos < e->end)
-        fail(e, "unexpected argument", e->args[e->pos]);
-    return value;
-}
-
 /* POSIX's table by number of arguments */
-
 static bool eval(struct expression *e)
 {
-    char **a = e->args;
+    char **a = e->args + e->pos;
     int count = e->end - e->pos;
 
     if (count == 0)
         return false;
-    a += e->pos;
     if (count == 1)
         return *a[0] != '\0';
     if (count == 3 && find_binary(a[1]) >= 0)
@@ -268,22 +225,20 @@ static bool eval(struct expression *e)
         return *a[1] != '\0';
     if (count == 2 && !is_unary(a[0]))
         return fail(e, "unary operator expected", a[0]);
-    return parse_all(e);
+    bool value = parse_or(e);
+    if (!e->failed && e->pos < e->end)
+        fail(e, "unexpected argument", e->args[e->pos]);
+    return value;
 }
 
 int test_main(int argc, char **argv)
 {
     struct expression e = {.args = argv, .pos = 1, .end = argc};
 
-    if (strcmp(base_name(argv[0]), "[") == 0) {
-        if (strcmp(argv[argc - 1], "]") != 0 || argc < 2) {
-            warnx("missing ']'");
-            return 2;
-        }
-        e.end--;
+    if (strcmp(base_name(argv[0]), "[") == 0 && (argc < 2 || strcmp(argv[--e.end], "]") != 0)) {
+        warnx("missing ']'");
+        return 2;
     }
     bool value = eval(&e);
-    if (e.failed)
-        return 2;
-    return value ? 0 : 1;
+    return e.failed ? 2 : !value;
 }

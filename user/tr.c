@@ -5,10 +5,10 @@
  */
 #include "user/box.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #define SET_MAX 4096
 
@@ -16,15 +16,6 @@ struct set {
     unsigned char bytes[SET_MAX];
     size_t count;
     bool member[256];
-};
-
-static const struct {
-    const char *name;
-    int (*test)(int c);
-} classes[] = {
-    {"alpha", isalpha}, {"digit", isdigit}, {"alnum", isalnum}, {"upper", isupper},
-    {"lower", islower}, {"space", isspace}, {"blank", isblank}, {"punct", ispunct},
-    {"print", isprint}, {"graph", isgraph}, {"cntrl", iscntrl}, {"xdigit", isxdigit},
 };
 
 static void add(struct set *set, int c)
@@ -58,19 +49,18 @@ static int read_char(const char **p)
 /* "[:name:]" at p: adds the class and moves past it. */
 static bool add_class(struct set *set, const char **p)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
-        size_t len = strlen(classes[i].name);
+    const char *end = strncmp(*p, "[:", 2) == 0 ? strstr(*p + 2, ":]") : NULL;
+    char name[16];
 
-        if (strncmp(*p, "[:", 2) != 0 || strncmp(*p + 2, classes[i].name, len) != 0 ||
-            strncmp(*p + 2 + len, ":]", 2) != 0)
-            continue;
-        for (int c = 0; c < 256; c++)
-            if (classes[i].test(c))
-                add(set, c);
-        *p += len + 4;
-        return true;
-    }
-    return false;
+    if (!end)
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)(end - *p - 2), *p + 2);
+    wctype_t class = wctype(name);
+    for (int c = 0; class && c < 256; c++)
+        if (iswctype(btowc(c), class))
+            add(set, c);
+    *p = class ? end + 2 : *p;
+    return class != 0;
 }
 
 /* "[x*n]", or "[x*]" for as many as fill the set up to the first one's length */
@@ -136,27 +126,16 @@ static void make_table(const struct set *from, const struct set *to, unsigned ch
 int tr_main(int argc, char **argv)
 {
     static struct set from, to;
-    bool delete = false, squeeze = false, complemented = false;
     unsigned char table[256];
-    int opt, c, last = EOF;
+    int c, last = EOF;
 
-    while ((opt = getopt(argc, argv, "+Ccds")) != -1) {
-        switch (opt) {
-        case 'C':
-        case 'c': complemented = true; break;
-        case 'd': delete = true; break;
-        case 's': squeeze = true; break;
-        default: usage(1);
-        }
-    }
-    argc -= optind;
-    argv += optind;
-    bool translate = !delete &&argc == 2;
-    if (argc < 1 || argc > 2 || (argc == 1 && !delete &&!squeeze) ||
-        (delete &&squeeze != (argc == 2)))
+    read_options(&argc, &argv, "+Ccds", 1);
+    bool drop = opt('d'), squeeze = opt('s'), translate = !drop && argc == 2;
+    if (argc < 1 || argc > 2 || (argc == 1 && !drop && !squeeze) ||
+        (drop && squeeze != (argc == 2)))
         usage(1);
     parse_set(&from, argv[0], 0);
-    if (complemented)
+    if (opt('c') || opt('C'))
         complement(&from);
     if (argc == 2)
         parse_set(&to, argv[1], from.count);
@@ -165,7 +144,7 @@ int tr_main(int argc, char **argv)
     make_table(&from, translate ? &to : &from, table);
     const struct set *squeezed = argc == 2 ? &to : &from;
     while ((c = getchar()) != EOF) {
-        if (delete &&from.member[c])
+        if (drop && from.member[c])
             continue;
         c = table[c];
         if (squeeze && c == last && squeezed->member[c])

@@ -51,8 +51,6 @@ struct decoder {
     uint64_t run_length;
 };
 
-static bool compact, raw;
-
 /* Parsing */
 
 static bool parse_entry(const char *line, struct entry *e)
@@ -143,7 +141,7 @@ static void end_run(struct decoder *d)
 
 static void add_entry(struct decoder *d, const struct entry *e)
 {
-    if (!compact) {
+    if (!opt('c')) {
         print_entry(e);
         return;
     }
@@ -184,70 +182,45 @@ static void decode(FILE *file)
     struct decoder d = {0};
     char *line = NULL;
     size_t room = 0;
-    ssize_t len;
 
-    while ((len = getline(&line, &room, file)) > 0) {
-        if (line[len - 1] == '\n')
-            line[len - 1] = '\0';
+    while (read_line(&line, &room, file) >= 0)
         decode_line(&d, line);
-    }
     end_run(&d);
     free(line);
     printf("%" PRIu64 " own table pages, %" PRIu64 " own leaf pages, %" PRIu64 " shared tables\n",
            d.own_tables, d.own_pages, d.shared_tables);
 }
 
-static void copy_raw(FILE *file)
+static bool print_table(FILE *file, const char *name)
 {
-    int c;
-
-    while ((c = getc(file)) != EOF)
-        putchar(c);
-}
-
-static bool print_table(const char *pid)
-{
-    char *path = strcmp(pid, "-") == 0 ? xstrdup(pid) : xasprintf("/proc/%s/pagetable", pid);
-    uint64_t number;
-    bool ok = true;
-
-    if (strcmp(pid, "-") != 0 && strcmp(pid, "self") != 0 && !parse_u64(pid, 10, &number)) {
-        warnx("invalid process id '%s'", pid);
-        free(path);
-        return false;
-    }
-    FILE *file = fopen_input(path);
-    if (file) {
-        (raw ? copy_raw : decode)(file);
-        ok = !ferror(file);
-        if (!ok)
-            warn("%s", path);
-        fclose_input(file);
-    }
-    free(path);
-    return file && ok;
+    (void)name;
+    if (opt('r'))
+        return copy_fd(fileno(file), STDOUT_FILENO);
+    decode(file);
+    return true;
 }
 
 int vmprint_main(int argc, char **argv)
 {
+    static char *own[] = {"self"};
     bool ok = true;
-    int opt;
 
-    while ((opt = getopt(argc, argv, "cr")) != -1) {
-        switch (opt) {
-        case 'c': compact = true; break;
-        case 'r': raw = true; break;
-        default: usage(1);
-        }
-    }
-    if (optind == argc)
-        return print_table("self") ? 0 : 1;
-    for (int i = optind; i < argc; i++) {
-        if (i > optind)
-            putchar('\n');
-        if (argc - optind > 1)
-            printf("pid %s:\n", argv[i]);
-        ok &= print_table(argv[i]);
+    read_options(&argc, &argv, "cr", 1);
+    if (argc == 0)
+        argc = 1, argv = own;
+    for (int i = 0; i < argc; i++) {
+        const char *pid = argv[i];
+        bool is_stdin = strcmp(pid, "-") == 0;
+        char *path = is_stdin ? xstrdup(pid) : xasprintf("/proc/%s/pagetable", pid);
+        uint64_t number;
+
+        if (!is_stdin && strcmp(pid, *own) != 0 && !parse_u64(pid, 10, &number))
+            diex("invalid process id '%s'", pid);
+        if (argc > 1)
+            printf("%spid %s:\n", i > 0 ? "\n" : "", pid);
+        fflush(stdout);
+        ok &= each_input(1, &path, print_table);
+        free(path);
     }
     return ok ? 0 : 1;
 }

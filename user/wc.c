@@ -8,121 +8,75 @@
 #include "user/box.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-struct counts {
-    unsigned long lines, words, bytes;
-};
+enum { LINES, WORDS, BYTES, KINDS };
 
-static struct {
-    bool lines, words, bytes;
-} show;
-static int width;
+static bool shown[KINDS];
+static unsigned long total[KINDS];
+static int width, nnames;
 
-static bool count(int fd, struct counts *sum)
-{
-    static char buf[64 * 1024];
-    bool in_word = false;
-    ssize_t n;
-
-    while ((n = read(fd, buf, sizeof(buf))) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        sum->bytes += (unsigned long)n;
-        for (ssize_t i = 0; i < n; i++) {
-            bool space = isspace((unsigned char)buf[i]);
-
-            sum->lines += buf[i] == '\n';
-            sum->words += !space && !in_word;
-            in_word = !space;
-        }
-    }
-    return true;
-}
-
-static void print_counts(const struct counts *sum, const char *name)
+static void print_counts(const unsigned long *counts, const char *name)
 {
     const char *gap = "";
 
-    if (show.lines)
-        printf("%s%*lu", gap, width, sum->lines), gap = " ";
-    if (show.words)
-        printf("%s%*lu", gap, width, sum->words), gap = " ";
-    if (show.bytes)
-        printf("%s%*lu", gap, width, sum->bytes);
+    for (int i = 0; i < KINDS; i++)
+        if (shown[i])
+            printf("%s%*lu", gap, width, counts[i]), gap = " ";
     printf("%s%s\n", name ? " " : "", name ? name : "");
 }
 
-static int column_width(char **names, int count_names)
+static bool count(FILE *file, const char *name)
 {
-    unsigned long total = 0;
-    int digits = 1, least = 1, columns = show.lines + show.words + show.bytes;
+    unsigned long counts[KINDS] = {0};
+    bool in_word = false;
+
+    for (int c; (c = getc(file)) != EOF; in_word = !isspace(c)) {
+        counts[BYTES]++;
+        counts[LINES] += c == '\n';
+        counts[WORDS] += !isspace(c) && !in_word;
+    }
+    print_counts(counts, nnames ? name : NULL);
+    for (int i = 0; i < KINDS; i++)
+        total[i] += counts[i];
+    return true;
+}
+
+static int column_width(char **names)
+{
+    unsigned long size = 0;
+    int digits = 1, least = 1;
     struct stat st;
 
-    if (columns == 1 && count_names <= 1)
+    if (shown[LINES] + shown[WORDS] + shown[BYTES] == 1 && nnames <= 1)
         return 1;
-    for (int i = 0; i < count_names || i == 0; i++) {
-        bool is_stdin = count_names == 0 || strcmp(names[i], "-") == 0;
+    for (int i = 0; i < nnames || i == 0; i++) {
+        bool is_stdin = nnames == 0 || strcmp(names[i], "-") == 0;
 
         if ((is_stdin ? fstat(STDIN_FILENO, &st) : stat(names[i], &st)) != 0)
             continue;
         if (S_ISREG(st.st_mode))
-            total += (unsigned long)st.st_size;
+            size += (unsigned long)st.st_size;
         else
             least = 7;
     }
-    for (; total >= 10; total /= 10)
+    for (; size >= 10; size /= 10)
         digits++;
     return digits > least ? digits : least;
 }
 
-static bool wc_file(const char *name, const char *label, struct counts *total)
-{
-    struct counts sum = {0};
-    int fd = open_input(name);
-
-    if (fd < 0)
-        return false;
-    bool ok = count(fd, &sum);
-    if (!ok)
-        warn("%s", name);
-    if (fd != STDIN_FILENO)
-        close(fd);
-    print_counts(&sum, label);
-    total->lines += sum.lines;
-    total->words += sum.words;
-    total->bytes += sum.bytes;
-    return ok;
-}
-
 int wc_main(int argc, char **argv)
 {
-    struct counts total = {0};
-    bool ok = true;
-    int opt;
-
-    while ((opt = getopt(argc, argv, "clmw")) != -1) {
-        switch (opt) {
-        case 'l': show.lines = true; break;
-        case 'w': show.words = true; break;
-        case 'c':
-        case 'm': show.bytes = true; break;
-        default: usage(1);
-        }
-    }
-    if (!show.lines && !show.words && !show.bytes)
-        show.lines = show.words = show.bytes = true;
-    width = column_width(argv + optind, argc - optind);
-    if (optind == argc)
-        return wc_file("-", NULL, &total) ? 0 : 1;
-    for (int i = optind; i < argc; i++)
-        ok &= wc_file(argv[i], argv[i], &total);
-    if (argc - optind > 1)
-        print_counts(&total, "total");
+    read_options(&argc, &argv, "clmw", 1);
+    bool all = !opt_last("clmw");
+    shown[LINES] = all || opt('l');
+    shown[WORDS] = all || opt('w');
+    shown[BYTES] = all || opt('c') || opt('m');
+    nnames = argc;
+    width = column_width(argv);
+    bool ok = each_input(argc, argv, count);
+    if (argc > 1)
+        print_counts(total, "total");
     return ok ? 0 : 1;
 }
