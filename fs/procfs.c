@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The proc file system: inodes and directories made from the tables of struct proc_entry. An inode
- * knows its entry and, below /proc/<pid>, the process by number and start time; it holds no
+ * The proc file system: inodes, directories and files made from the tables of struct proc_entry. An
+ * inode knows its entry and, below /proc/<pid>, the process by number and start time; it holds no
  * reference, so that being looked at keeps nobody alive. still_valid asks whether the process is
  * still the same.
+ *
+ * A file's whole text is made by its entry's function at the first read and at each read from
+ * position 0, and copied to the user from there. A reader in the middle keeps the text it began
+ * with, so that lines do not shift under it.
  *
  * [1] Inode numbers are never used twice; an inode serves one dentry.
  * [2] Names of processes come and go without end, so every PRUNE_EVERY new inodes all that are
  *     unused are thrown away, instead of waiting for memory to become short.
  */
 #include "fs/procfs.h"
+
+#include <linux/magic.h>
 
 #include "fs/dcache.h"
 #include "lib/log.h"
@@ -19,26 +25,41 @@
 #include "proc/files.h"
 #include "proc/process.h"
 
-enum { PRUNE_EVERY = 64, FIRST_DYNAMIC = 0x1000 };
-enum { DT_DIR_ = 4, DT_REG_ = 8, DT_LNK_ = 10 };
-#define PROC_MAGIC 0x9fa0
+enum { PRUNE_EVERY = 64, FIRST_DYNAMIC = 0x1000, MAX_INPUT = 4096 };
 
-static struct kcache *inode_objects;
+struct proc_key { /* inode->fs_private: what it is about, by numbers */
+    const struct proc_entry *entry;
+    int pid, tid, fd;  /* 0, 0, -1 where it has none */
+    uint64_t start_ns; /* the process's: tells it from a later one of the same number */
+};
+
+struct proc_file {     /* file->private_data */
+    struct mutex lock; /* guards text; held while it is copied out, as a file's position is */
+    struct text text;
+};
+
 static _Atomic uint64_t next_ino = 1;
 static _Atomic unsigned born; /* inodes since the last pruning */
 
-static const struct proc_entry root_entry = {.name = "",
-                                             .mode = S_IFDIR | 0555,
+static struct dentry *follow_fd(const struct proc_target *to)
+{
+    return dentry_ref(to->file->dentry);
+}
+
+static const struct proc_entry root_entry = {.mode = S_IFDIR | 0555,
                                              .kind = PROC_ROOT,
                                              .children = proc_root_entries};
-static const struct proc_entry pid_entry = {.name = "",
-                                            .mode = S_IFDIR | 0555,
-                                            .children = proc_pid_entries};
-static const struct proc_entry tid_entry = {.name = "",
-                                            .mode = S_IFDIR | 0555,
-                                            .children = proc_tid_entries};
+static const struct proc_entry pid_entry = {.mode = S_IFDIR | 0555, .children = proc_pid_entries};
+static const struct proc_entry tid_entry = {.mode = S_IFDIR | 0555,
+                                            .children = proc_pid_entries + 1};
+static const struct proc_entry fd_entry = {.mode = S_IFLNK, .follow = follow_fd};
 
-/* ---- Processes ------------------------------------------------------------------------------------ */
+static const struct proc_key *key_of(const struct inode *ip)
+{
+    return ip->fs_private;
+}
+
+/* ---- Processes ------------------------------------------------------------------------------- */
 
 struct files *proc_files_get(struct process *p)
 {
@@ -50,7 +71,17 @@ struct files *proc_files_get(struct process *p)
     return files;
 }
 
-struct thread *proc_thread_get(struct process *p, int tid)
+static struct file *file_at(struct process *p, int fd)
+{
+    struct files *files = proc_files_get(p);
+    struct file *f = files ? files_file_at(files, fd) : NULL;
+
+    files_put(files);
+    return f;
+}
+
+/* tid 0: the leader, or any. */
+static struct thread *thread_of(struct process *p, int tid)
 {
     struct thread *t, *found = NULL;
 
@@ -65,118 +96,191 @@ struct thread *proc_thread_get(struct process *p, int tid)
     return found;
 }
 
-int proc_next_tid(struct process *p, int after)
+static void target_put(struct proc_target *to)
 {
-    struct thread *t;
-    int next = -1;
-
-    spin_lock(&p->lock);
-    list_for_each (t, &p->threads, proc_link)
-        if (t->tid > after && (next < 0 || t->tid < next))
-            next = t->tid;
-    spin_unlock(&p->lock);
-    return next;
-}
-
-void proc_target_put(struct proc_target *to)
-{
+    if (to->file)
+        file_put(to->file);
     if (to->thread)
         thread_put(to->thread);
     if (to->proc)
         process_put(to->proc);
 }
 
-int proc_target_get(const struct proc_inode *pi, struct proc_target *to)
+/* What the key is about, as long as it exists. */
+static int target_get(const struct proc_key *key, struct proc_target *to)
 {
-    *to = (struct proc_target){.fd = pi->fd};
-    if (!pi->pid)
+    *to = (struct proc_target){0};
+    if (!key->pid)
         return 0;
-    to->proc = process_find_get(pi->pid);
-    if (!to->proc)
-        return -ESRCH;
-    to->thread = proc_thread_get(to->proc, pi->tid);
-    if (to->proc->start_ns == pi->start_ns && (to->thread || !pi->tid))
-        return 0;
-    proc_target_put(to);
-    return -ESRCH;
+    to->proc = process_find_get(key->pid);
+    if (to->proc) {
+        to->thread = thread_of(to->proc, key->tid);
+        to->file = key->fd < 0 ? NULL : file_at(to->proc, key->fd);
+        if (to->proc->start_ns == key->start_ns && (to->thread || !key->tid) &&
+            (to->file || key->fd < 0))
+            return 0;
+    }
+    target_put(to);
+    return S_ISLNK(key->entry->mode) ? -ENOENT : -ESRCH;
 }
 
-static bool may_inspect(const struct process *p)
-{
-    return caller_is_root() || current_process()->fsuid == p->euid;
-}
+/* ---- Texts ----------------------------------------------------------------------------------- */
 
-static bool fd_is_open(struct process *p, int fd, uint32_t *mode)
-{
-    struct files *files = proc_files_get(p);
-    struct file *f = files ? files_file_at(files, fd) : NULL;
-
-    if (f && mode)
-        *mode = S_IFLNK | (file_readable(f) ? 0500 : 0) | (file_writable(f) ? 0300 : 0);
-    if (f)
-        file_put(f);
-    if (files)
-        files_put(files);
-    return f;
-}
-
-/* ---- Links ----------------------------------------------------------------------------------------- */
-
-static char *proc_readlink(struct inode *ip)
-{
-    struct proc_inode *pi = proc_of(ip);
-    struct proc_target to;
-    struct text t = {0};
-    int err = proc_target_get(pi, &to);
-
-    if (err)
-        return err_ptr(err == -ESRCH ? -ENOENT : err);
-    err = pi->entry->follow && !may_inspect(to.proc) ? -EACCES : pi->entry->show(&t, &to);
-    proc_target_put(&to);
-    text_put(&t, "", 1);
-    if (!err && t.failed)
-        err = -ENOMEM;
-    if (!err)
-        return t.buf;
-    kfree(t.buf);
-    return err_ptr(err);
-}
-
+/* Where magic links lead is for root and the process's own user. */
 static struct dentry *proc_follow(struct inode *ip)
 {
-    struct proc_inode *pi = proc_of(ip);
+    const struct proc_key *key = key_of(ip);
     struct proc_target to;
-    struct dentry *d;
-    int err = proc_target_get(pi, &to);
+    struct dentry *d = err_ptr(-EACCES);
+    int err = target_get(key, &to);
 
     if (err)
-        return err_ptr(err == -ESRCH ? -ENOENT : err);
-    d = may_inspect(to.proc) ? pi->entry->follow(&to) : err_ptr(-EACCES);
-    proc_target_put(&to);
+        return err_ptr(err);
+    if (caller_is_root() || current_process()->fsuid == to.proc->euid)
+        d = key->entry->follow(&to);
+    target_put(&to);
     return d;
 }
 
-/* ---- Inodes ----------------------------------------------------------------------------------------- */
+static int render_link(struct text *t, struct dentry *d)
+{
+    int err;
+
+    if (is_err(d))
+        return ptr_err(d);
+    err = text_path(t, d);
+    dentry_put(d);
+    return err;
+}
+
+static int render(struct text *t, struct inode *ip)
+{
+    const struct proc_entry *e = key_of(ip)->entry;
+    struct proc_target to;
+
+    t->len = 0;
+    if (e->follow)
+        return t->err = render_link(t, proc_follow(ip));
+    t->err = target_get(key_of(ip), &to);
+    if (t->err)
+        return t->err;
+    if (e->text)
+        text_printf(t, "%s%s", e->text, S_ISREG(e->mode) ? "\n" : "");
+    else if (e->print)
+        e->print(t);
+    else if (e->show)
+        e->show(t, &to);
+    else
+        t->err = -EINVAL;
+    target_put(&to);
+    return t->err;
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static int proc_open(struct inode *ip, struct file *f)
+{
+    struct proc_file *pf = kzalloc(sizeof(*pf));
+
+    (void)ip;
+    if (!pf)
+        return -ENOMEM;
+    mutex_init(&pf->lock, MUTEX_NONE);
+    f->private_data = pf;
+    return 0;
+}
+
+static void proc_release(struct file *f)
+{
+    struct proc_file *pf = f->private_data;
+
+    kfree(pf->text.buf);
+    kfree(pf);
+}
+
+static ssize_t proc_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
+{
+    struct proc_file *pf = f->private_data;
+    struct text *t = &pf->text;
+    ssize_t n = 0;
+
+    mutex_lock(&pf->lock);
+    if (!*pos || !t->buf || t->err)
+        n = render(t, f->inode);
+    if (!n && (size_t)*pos < t->len) {
+        n = (ssize_t)MIN(len, t->len - (size_t)*pos);
+        if (copy_to_user(ubuf, t->buf + *pos, (size_t)n))
+            n = -EFAULT;
+        else
+            *pos += n;
+    }
+    mutex_unlock(&pf->lock);
+    return n;
+}
+
+static ssize_t proc_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
+{
+    const struct proc_key *key = key_of(f->inode);
+    struct proc_target to;
+    char *input;
+    int err;
+
+    if (!key->entry->write || len >= MAX_INPUT)
+        return -EINVAL;
+    input = kmalloc(len + 1, 0);
+    if (!input)
+        return -ENOMEM;
+    err = copy_from_user(input, ubuf, len);
+    if (!err)
+        err = target_get(key, &to);
+    if (!err) {
+        input[len - (len && input[len - 1] == '\n')] = '\0';
+        err = key->entry->write(&to, input);
+        target_put(&to);
+    }
+    kfree(input);
+    if (err)
+        return err;
+    *pos += len;
+    return len;
+}
+
+static const struct file_ops text_fops = {.open = proc_open,
+                                          .release = proc_release,
+                                          .read = proc_read,
+                                          .write = proc_write};
+
+/* ---- Inodes ---------------------------------------------------------------------------------- */
+
+static char *proc_readlink(struct inode *ip)
+{
+    struct text t = {0};
+    char *end;
+
+    if (!render(&t, ip) && (end = text_room(&t, 1)))
+        *end = '\0';
+    if (!t.err)
+        return t.buf;
+    kfree(t.buf);
+    return err_ptr(t.err);
+}
 
 static bool proc_still_valid(struct inode *ip)
 {
-    struct proc_inode *pi = proc_of(ip);
     struct proc_target to;
-    bool valid = proc_target_get(pi, &to) == 0;
 
-    if (valid) {
-        valid = pi->fd < 0 || fd_is_open(to.proc, pi->fd, NULL);
-        proc_target_put(&to);
+    if (!target_get(key_of(ip), &to)) {
+        target_put(&to);
+        return true;
     }
-    if (!valid)
-        ip->nlink = 0; /* its last user then frees it */
-    return valid;
+    ip->nlink = 0; /* its last user then frees it */
+    return false;
 }
 
 /* A process's files belong to whom it runs as; that may change. */
 static void proc_getattr(struct inode *ip)
 {
-    struct process *p = process_find_get(proc_of(ip)->pid);
+    struct process *p = process_find_get(key_of(ip)->pid);
 
     if (!p)
         return;
@@ -192,64 +296,40 @@ static int proc_truncate(struct inode *ip, uint64_t size) /* `echo 1 > file` ask
 }
 
 static int proc_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
-static int proc_iterate(struct file *f, off_t *pos,
-                        bool (*emit)(void *arg, const char *name, size_t len, uint64_t ino,
-                                     unsigned type, off_t next),
-                        void *arg);
 
-static const struct file_ops dir_fops = {.iterate = proc_iterate};
+/* For all of them: an inode is asked only what its type can answer. */
+static const struct inode_ops plain_ops = {.lookup = proc_lookup,
+                                           .readlink = proc_readlink,
+                                           .truncate = proc_truncate,
+                                           .getattr = proc_getattr,
+                                           .still_valid = proc_still_valid};
+static const struct inode_ops magic_ops = {.readlink = proc_readlink,
+                                           .follow = proc_follow,
+                                           .getattr = proc_getattr,
+                                           .still_valid = proc_still_valid};
+static const struct file_ops dir_fops;
 
-static const struct inode_ops static_dir_ops = {.lookup = proc_lookup};
-static const struct inode_ops static_file_ops = {.truncate = proc_truncate};
-static const struct inode_ops static_link_ops = {.readlink = proc_readlink};
-static const struct inode_ops dir_ops = {.lookup = proc_lookup,
-                                         .getattr = proc_getattr,
-                                         .still_valid = proc_still_valid};
-static const struct inode_ops file_ops = {.truncate = proc_truncate,
-                                          .getattr = proc_getattr,
-                                          .still_valid = proc_still_valid};
-static const struct inode_ops link_ops = {.readlink = proc_readlink,
-                                          .getattr = proc_getattr,
-                                          .still_valid = proc_still_valid};
-static const struct inode_ops magic_link_ops = {.readlink = proc_readlink,
-                                                .follow = proc_follow,
-                                                .getattr = proc_getattr,
-                                                .still_valid = proc_still_valid};
-
-static const struct inode_ops *ops_for(const struct proc_entry *e, bool of_process)
+static struct inode *make_inode(struct superblock *sb, const struct proc_key *key, uint32_t mode)
 {
-    switch (e->mode & S_IFMT) {
-    case S_IFDIR: return of_process ? &dir_ops : &static_dir_ops;
-    case S_IFLNK: return e->follow ? &magic_link_ops : of_process ? &link_ops : &static_link_ops;
-    default: return of_process ? &file_ops : &static_file_ops;
-    }
-}
+    struct proc_key *copy = kmalloc(sizeof(*copy), 0);
+    struct inode *ip = copy ? inode_new(sb, atomic_fetch_add(&next_ino, 1)) : NULL;
 
-static struct inode *make_inode(struct superblock *sb, const struct proc_entry *e,
-                                const struct proc_inode *like)
-{
-    struct inode *ip = inode_new(sb, atomic_fetch_add(&next_ino, 1));
-    struct proc_inode *pi;
-
-    if (!ip)
+    if (!ip) {
+        kfree(copy);
         return NULL;
-    pi = proc_of(ip);
-    pi->entry = e;
-    pi->pid = like->pid;
-    pi->tid = like->tid;
-    pi->fd = like->fd;
-    pi->start_ns = like->start_ns;
-    ip->mode = e->mode;
-    ip->ops = ops_for(e, like->pid);
-    ip->fops = S_ISDIR(e->mode) ? &dir_fops : S_ISREG(e->mode) ? &proc_text_fops : NULL;
-    ip->nlink = S_ISDIR(e->mode) ? 2 : 1;
+    }
+    *copy = *key;
+    ip->fs_private = copy;
+    ip->mode = mode;
+    ip->ops = key->entry->follow ? &magic_ops : &plain_ops;
+    ip->fops = S_ISDIR(mode) ? &dir_fops : S_ISREG(mode) ? &text_fops : NULL;
+    ip->nlink = S_ISDIR(mode) ? 2 : 1;
     ip->atime = ip->mtime = ip->ctime = current_time();
-    if (like->pid)
-        proc_getattr(ip);
+    proc_getattr(ip);
     return ip;
 }
 
-/* ---- Directories ------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------- */
 
 static void prune_sometimes(struct superblock *sb)
 {
@@ -273,122 +353,124 @@ static int parse_number(const char *name, size_t len)
     return n;
 }
 
-static const struct proc_entry *find_child(const struct proc_entry *dir, const char *name,
-                                           size_t len)
+/* Turns a directory's key into that of its entry n, where its entries are numbers. */
+static bool enter_number(struct proc_key *key, int n)
 {
-    for (const struct proc_entry *e = dir->children; e && e->name; e++)
-        if (strlen(e->name) == len && !memcmp(e->name, name, len))
-            return e;
-    return NULL;
+    struct process *p;
+
+    switch (n < 0 ? PROC_PLAIN : key->entry->kind) {
+    case PROC_ROOT:
+        p = process_find_get(n);
+        if (!p)
+            return false;
+        *key = (struct proc_key){&pid_entry, n, 0, -1, p->start_ns};
+        process_put(p);
+        return true;
+    case PROC_TASKS:
+        key->entry = &tid_entry;
+        key->tid = n;
+        return n > 0;
+    case PROC_FDS:
+        key->entry = &fd_entry;
+        key->fd = n;
+        return true;
+    default: return false;
+    }
 }
 
-/* Fills in the numbers for the entry called n in a directory of numbers; NULL if there is none. */
-static const struct proc_entry *find_number(const struct proc_inode *dir, int n,
-                                            struct proc_inode *like, uint32_t *mode)
+static bool enter(struct proc_key *key, const char *name, size_t len)
 {
-    struct proc_target to = {0};
-    const struct proc_entry *e = NULL;
-
-    like->pid = dir->entry->kind == PROC_ROOT ? n : dir->pid;
-    to.proc = process_find_get(like->pid);
-    if (!to.proc)
-        return NULL;
-    like->start_ns = to.proc->start_ns;
-    if (dir->entry->kind == PROC_ROOT) {
-        e = &pid_entry;
-    } else if (to.proc->start_ns == dir->start_ns && dir->entry->kind == PROC_FDS) {
-        like->fd = n;
-        e = fd_is_open(to.proc, n, mode) ? &proc_fd_entry : NULL;
-    } else if (to.proc->start_ns == dir->start_ns) {
-        like->tid = n;
-        to.thread = n ? proc_thread_get(to.proc, n) : NULL;
-        e = to.thread ? &tid_entry : NULL;
+    for (const struct proc_entry *e = key->entry->children; e && e->name; e++) {
+        if (strlen(e->name) == len && !memcmp(e->name, name, len)) {
+            key->entry = e;
+            return true;
+        }
     }
-    proc_target_put(&to);
-    return e;
+    return enter_number(key, parse_number(name, len));
 }
 
 static int proc_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
-    struct proc_inode *pd = proc_of(dir), like = {.fd = -1};
-    const struct proc_entry *e = find_child(pd->entry, name, len);
-    uint32_t mode = 0;
+    struct proc_key key = *key_of(dir);
+    struct proc_target to;
+    uint32_t mode;
 
-    if (e) {
-        like.pid = pd->pid;
-        like.tid = pd->tid;
-        like.start_ns = pd->start_ns;
-    } else if (pd->entry->kind != PROC_PLAIN && parse_number(name, len) >= 0) {
-        e = find_number(pd, parse_number(name, len), &like, &mode);
-    }
-    if (!e)
+    if (!enter(&key, name, len) || target_get(&key, &to))
         return -ENOENT;
+    mode = key.entry->mode;
+    if (to.file) /* a descriptor's rights are its file's */
+        mode |= (file_readable(to.file) ? 0500 : 0) | (file_writable(to.file) ? 0300 : 0);
+    target_put(&to);
     prune_sometimes(dir->sb);
-    *out = make_inode(dir->sb, e, &like);
-    if (!*out)
-        return -ENOMEM;
-    if (mode)
-        (*out)->mode = mode;
-    return 0;
+    *out = make_inode(dir->sb, &key, mode);
+    return *out ? 0 : -ENOMEM;
+}
+
+static int next_tid(struct process *p, int after)
+{
+    struct thread *t;
+    int next = -1;
+
+    spin_lock(&p->lock);
+    list_for_each (t, &p->threads, proc_link)
+        if (t->tid > after && (next < 0 || t->tid < next))
+            next = t->tid;
+    spin_unlock(&p->lock);
+    return next;
+}
+
+static int next_fd(struct process *p, int after)
+{
+    struct files *files = proc_files_get(p);
+    int fd = files ? files_next_fd(files, after + 1) : -1;
+
+    files_put(files);
+    return fd;
 }
 
 /* The number after `after` in a directory of numbers; -1 at the end. */
-static int next_number(const struct proc_inode *dir, int after)
+static int next_number(const struct proc_key *dir, int after)
 {
-    struct process *p;
-    int n = -1;
+    enum proc_kind kind = dir->entry->kind;
+    struct process *p =
+        kind == PROC_ROOT ? process_next_get(MAX(after, 0)) : process_find_get(dir->pid);
+    int n;
 
-    if (dir->entry->kind == PROC_ROOT) {
-        p = process_next_get(MAX(after, 0));
-        n = p ? p->pid : -1;
-    } else {
-        p = process_find_get(dir->pid);
-        if (p && dir->entry->kind == PROC_TASKS) {
-            n = proc_next_tid(p, after);
-        } else if (p) {
-            struct files *files = proc_files_get(p);
-
-            n = files ? files_next_fd(files, after + 1) : -1;
-            if (files)
-                files_put(files);
-        }
-    }
-    if (p)
-        process_put(p);
+    if (!p)
+        return -1;
+    n = kind == PROC_ROOT ? p->pid : kind == PROC_TASKS ? next_tid(p, after) : next_fd(p, after);
+    process_put(p);
     return n;
 }
 
-static unsigned dirent_type(uint32_t mode)
-{
-    return S_ISDIR(mode) ? DT_DIR_ : S_ISLNK(mode) ? DT_LNK_ : DT_REG_;
-}
-
+/* Positions: 0 and 1 "." and "..", then the table's entries; that of number n is FIRST_DYNAMIC + n,
+ * and we go on with numbers not below it. */
 static int proc_iterate(struct file *f, off_t *pos,
                         bool (*emit)(void *arg, const char *name, size_t len, uint64_t ino,
                                      unsigned type, off_t next),
                         void *arg)
 {
-    struct proc_inode *pd = proc_of(f->inode);
-    const struct proc_entry *e = pd->entry->children;
-    unsigned type = pd->entry->kind == PROC_FDS ? DT_LNK_ : DT_DIR_;
+    const struct proc_key *key = key_of(f->inode);
+    const struct proc_entry *e = key->entry->children;
+    unsigned type = (key->entry->kind == PROC_FDS ? S_IFLNK : S_IFDIR) >> 12; /* DT_* */
     char number[16];
     off_t at = 2;
     int n;
 
     for (; *pos < 2; ++*pos)
-        if (!emit(arg, "..", *pos + 1, f->inode->ino, DT_DIR_, *pos + 1))
+        if (!emit(arg, "..", *pos + 1, f->inode->ino, S_IFDIR >> 12, *pos + 1))
             return 0;
     for (; e && e->name; e++, at++) {
         if (at < *pos)
             continue;
-        if (!emit(arg, e->name, strlen(e->name), FIRST_DYNAMIC + at, dirent_type(e->mode), at + 1))
+        if (!emit(arg, e->name, strlen(e->name), FIRST_DYNAMIC + at, e->mode >> 12, at + 1))
             return 0;
         *pos = at + 1;
     }
-    if (pd->entry->kind == PROC_PLAIN)
+    if (key->entry->kind == PROC_PLAIN)
         return 0;
-    /* The position of number n is FIRST_DYNAMIC + n; we go on with numbers not below it. */
-    while ((n = next_number(pd, (int)(MAX(*pos, (off_t)FIRST_DYNAMIC) - FIRST_DYNAMIC) - 1)) >= 0) {
+    *pos = MAX(*pos, (off_t)FIRST_DYNAMIC);
+    while ((n = next_number(key, (int)(*pos - FIRST_DYNAMIC) - 1)) >= 0) {
         int len = snprintf(number, sizeof(number), "%d", n);
 
         if (!emit(arg, number, len, FIRST_DYNAMIC * 2UL + n, type, FIRST_DYNAMIC + n + 1))
@@ -398,51 +480,34 @@ static int proc_iterate(struct file *f, off_t *pos,
     return 0;
 }
 
-/* ---- Mounting --------------------------------------------------------------------------------------- */
+static const struct file_ops dir_fops = {.iterate = proc_iterate};
 
-static struct inode *proc_alloc_inode(struct superblock *sb)
+/* ---- Mounting -------------------------------------------------------------------------------- */
+
+static void proc_evict_inode(struct inode *ip)
 {
-    struct proc_inode *pi = kcache_alloc(inode_objects, ALLOC_ZERO);
-
-    (void)sb;
-    return pi ? &pi->inode : NULL;
-}
-
-static void proc_free_inode(struct inode *ip)
-{
-    kcache_free(inode_objects, proc_of(ip));
-}
-
-static int proc_read_inode(struct inode *ip) /* numbers are not found again, see [1] */
-{
-    (void)ip;
-    return -ESTALE;
+    kfree(ip->fs_private);
 }
 
 static void proc_statfs(struct superblock *sb, struct fs_stat *st)
 {
     (void)sb;
-    *st = (struct fs_stat){.magic = PROC_MAGIC, .block_size = PAGE_SIZE, .name_max = NAME_MAX};
+    st->magic = PROC_SUPER_MAGIC;
 }
 
-static const struct super_ops proc_super_ops = {.alloc_inode = proc_alloc_inode,
-                                                .free_inode = proc_free_inode,
-                                                .read_inode = proc_read_inode,
-                                                .statfs = proc_statfs};
+static const struct super_ops proc_super_ops = {.statfs = proc_statfs,
+                                                .evict_inode = proc_evict_inode};
 
 static int proc_mount(struct superblock *sb, const char *options)
 {
-    static const struct proc_inode like = {.fd = -1};
-    struct inode *root;
+    static const struct proc_key root = {.entry = &root_entry, .fd = -1};
+    struct inode *ip;
 
     (void)options;
     sb->ops = &proc_super_ops;
     sb->block_size = PAGE_SIZE;
-    sb->max_size = INT64_MAX;
-    root = make_inode(sb, &root_entry, &like);
-    if (!root)
-        return -ENOMEM;
-    sb->root = dentry_make_root(sb, root);
+    ip = make_inode(sb, &root, root_entry.mode);
+    sb->root = ip ? dentry_make_root(sb, ip) : NULL;
     return sb->root ? 0 : -ENOMEM;
 }
 
@@ -450,6 +515,5 @@ static struct fs_type procfs = {.name = "proc", .mount = proc_mount};
 
 void procfs_init(void)
 {
-    inode_objects = kcache_create("proc_inode", sizeof(struct proc_inode));
     fs_register(&procfs);
 }

@@ -1,58 +1,326 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /proc/<pid> and /proc/<pid>/task/<tid>: their tables, the files that are no statistics (those are
- * in procfs_status.c), and the magic links. Each function gets a referenced process; its thread is
- * NULL for zombies.
+ * /proc/<pid> and /proc/<pid>/task/<tid>. Formats as Linux has them (proc(5)), because ps, top and
+ * the C library parse them. Each function gets a referenced process; its thread is NULL for zombies.
+ *
+ * Nothing is printed under a spinlock (texts grow, which may sleep): values are gathered first.
+ * Printing under an address space's lock is fine, that is a mutex.
  */
+#include <asm/mman.h>
+#include <linux/capability.h>
+
 #include "fs/procfs.h"
+#include "fs/tty.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"
 #include "mm/kmalloc.h"
 #include "proc/files.h"
 #include "proc/process.h"
+#include "proc/sched.h"
 
-/* User memory from..end of another process, as far as it can be read. */
-static int show_user_range(struct text *t, struct process *p, bool environment)
+enum { TICK_NS = 10000000 }; /* USER_HZ is 100 */
+
+/* ---- stat, statm, status --------------------------------------------------------------------- */
+
+struct memory { /* bytes */
+    uint64_t total, rss, data, stack, code, tables;
+};
+
+static void measure_area(struct memory *m, const struct vma *v)
+{
+    uint64_t len = v->end - v->start;
+
+    m->total += len;
+    if (v->flags & VMA_STACK)
+        m->stack += len;
+    else if (v->file && (v->prot & PROT_EXEC))
+        m->code += len;
+    else if ((v->prot & PROT_WRITE) && !(v->flags & VMA_SHARED))
+        m->data += len;
+}
+
+static struct memory measure(struct process *p)
 {
     struct addrspace *as = process_addrspace_get(p);
-    char *piece = kmalloc(PAGE_SIZE, 0);
-    uaddr_t at, end;
+    struct memory m = {0};
 
-    if (as && piece) {
-        at = environment ? as->env_start : as->arg_start;
-        end = environment ? as->env_end : as->arg_end;
-        while (at < end) {
-            size_t n = addrspace_read(as, piece, at, MIN(end - at, PAGE_SIZE));
+    if (!as)
+        return m;
+    mutex_lock(&as->lock);
+    for (unsigned i = 0; i < as->nvmas; i++)
+        measure_area(&m, &as->vmas[i]);
+    m.rss = as->rss * PAGE_SIZE;
+    m.tables = as->pt.own_tables * PAGE_SIZE;
+    mutex_unlock(&as->lock);
+    addrspace_put(as);
+    return m;
+}
 
-            if (!n)
-                break;
-            text_put(t, piece, n);
-            at += n;
-        }
+struct signals {
+    uint64_t thread_pending, pending, blocked, ignored, caught;
+};
+
+static struct signals gather_signals(const struct proc_target *to)
+{
+    struct process *p = to->proc;
+    struct signals s = {0};
+
+    spin_lock(&p->siglock);
+    s.pending = p->pending.set;
+    if (to->thread) {
+        s.thread_pending = to->thread->pending.set;
+        s.blocked = to->thread->sig_mask;
     }
-    kfree(piece);
+    for (int sig = 1; sig <= SIG_COUNT; sig++) {
+        uaddr_t handler = p->actions[sig - 1].handler;
+
+        if (handler == (uaddr_t)SIG_IGN)
+            s.ignored |= SIGBIT(sig);
+        else if (handler != (uaddr_t)SIG_DFL)
+            s.caught |= SIGBIT(sig);
+    }
+    spin_unlock(&p->siglock);
+    return s;
+}
+
+/* The last thread's, where all are gone. */
+static const char *name_of(const struct proc_target *to)
+{
+    return to->thread ? to->thread->name : to->proc->name;
+}
+
+static int tid_of(const struct proc_target *to)
+{
+    return to->thread ? to->thread->tid : to->proc->pid;
+}
+
+static void sum_faults(struct process *p, uint64_t *minor, uint64_t *major)
+{
+    struct thread *t;
+
+    spin_lock(&p->lock);
+    *minor = p->minflt;
+    *major = p->majflt;
+    list_for_each (t, &p->threads, proc_link) {
+        *minor += t->minflt;
+        *major += t->majflt;
+    }
+    spin_unlock(&p->lock);
+}
+
+/* Addresses inside of the process (its code, stack, arguments) are told by maps alone: 0 here. */
+static void show_stat(struct text *t, const struct proc_target *to)
+{
+    struct process *p = to->proc;
+    struct signals sig = gather_signals(to);
+    struct memory m = measure(p);
+    uint64_t user, sys, child_user, child_sys, minor, major;
+    int pgid, sid, exit_status, foreground;
+    uint32_t rdev;
+    struct tty *tty;
+
+    process_cpu_times(p, &user, &sys);
+    sum_faults(p, &minor, &major);
+    spin_lock(&proctree_lock);
+    pgid = p->pgid;
+    sid = p->sid;
+    exit_status = p->exit_status;
+    child_user = p->child_utime_ns;
+    child_sys = p->child_stime_ns;
+    tty = p->ctty;
+    spin_unlock(&proctree_lock);
+    tty_describe(tty, &rdev, &foreground);
+
+    text_printf(t, "%d (%s) %c %d %d %d %u %d 0 %lu 0 %lu 0 ", tid_of(to), name_of(to),
+                process_state_char(p), p->ppid, pgid, sid, rdev, foreground, minor, major);
+    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu 0 0 0 0 0 ", user / TICK_NS,
+                sys / TICK_NS, child_user / TICK_NS, child_sys / TICK_NS, 20 + p->nice, p->nice,
+                p->nthreads, p->start_ns / TICK_NS, m.total, m.rss / PAGE_SIZE,
+                p->limits[RLIMIT_RSS].rlim_cur);
+    text_printf(t, "%lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
+                sig.pending & 0x7fffffff, sig.blocked & 0x7fffffff, sig.ignored & 0x7fffffff,
+                sig.caught & 0x7fffffff, p->exit_signal,
+                to->thread && to->thread->hart ? to->thread->hart->index : 0, exit_status);
+}
+
+static void show_statm(struct text *t, const struct proc_target *to)
+{
+    struct memory m = measure(to->proc);
+
+    text_printf(t, "%lu %lu 0 %lu 0 %lu 0\n", m.total / PAGE_SIZE, m.rss / PAGE_SIZE,
+                m.code / PAGE_SIZE, (m.data + m.stack) / PAGE_SIZE);
+}
+
+static const char *state_word(struct process *p)
+{
+    switch (process_state_char(p)) {
+    case 'R': return "R (running)";
+    case 'S': return "S (sleeping)";
+    case 'D': return "D (disk sleep)";
+    case 'T': return "T (stopped)";
+    default: return "Z (zombie)";
+    }
+}
+
+static void status_ids(struct text *t, const struct proc_target *to)
+{
+    struct process *p = to->proc;
+
+    text_printf(t,
+                "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+                name_of(to), state_word(p), p->pid, tid_of(to), p->ppid);
+    text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", p->uid,
+                p->euid, p->suid, p->fsuid, p->gid, p->egid, p->sgid, p->fsgid,
+                READ_ONCE(p->files) ? 64 : 0);
+    for (unsigned i = 0; i < MIN(p->ngroups, (uint32_t)ARRAY_SIZE(p->groups)); i++)
+        text_printf(t, "%u ", p->groups[i]);
+    text_put(t, "\n");
+}
+
+static void status_memory(struct text *t, struct process *p)
+{
+    struct memory m = measure(p);
+
+    if (!m.tables)
+        return;
+    text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
+                m.total / 1024, m.total / 1024, 0, 0);
+    text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\nVmStk:\t%8lu kB\n",
+                MAX(m.rss, p->maxrss * PAGE_SIZE) / 1024, m.rss / 1024, m.data / 1024,
+                m.stack / 1024);
+    text_printf(t, "VmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n",
+                m.code / 1024, 0, m.tables / 1024, 0);
+    text_printf(t, "PageTablesOwn:\t%lu\nPageTablesShared:\t%u\n", m.tables / PAGE_SIZE,
+                pagetable_shared_count());
+}
+
+static void status_signals(struct text *t, const struct proc_target *to)
+{
+    struct process *p = to->proc;
+    struct signals s = gather_signals(to);
+    uint64_t all_caps = (1UL << (CAP_LAST_CAP + 1)) - 1, caps = p->euid ? 0 : all_caps;
+
+    text_printf(
+        t, "Threads:\t%u\nSigQ:\t0/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n",
+        p->nthreads, p->limits[RLIMIT_SIGPENDING].rlim_cur, s.thread_pending, s.pending, s.blocked);
+    text_printf(t, "SigIgn:\t%016lx\nSigCgt:\t%016lx\nCapInh:\t%016lx\nCapPrm:\t%016lx\n",
+                s.ignored, s.caught, 0UL, caps);
+    text_printf(t, "CapEff:\t%016lx\nCapBnd:\t%016lx\n", caps, all_caps);
+}
+
+static void show_status(struct text *t, const struct proc_target *to)
+{
+    status_ids(t, to);
+    status_memory(t, to->proc);
+    status_signals(t, to);
+    text_printf(
+        t, "Cpus_allowed:\t%x\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+        (1U << hart_count) - 1, to->thread ? to->thread->nvcsw : 0,
+        to->thread ? to->thread->nivcsw : 0);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static const char *area_name(const struct addrspace *as, const struct vma *v)
+{
+    if (v->file)
+        return "";
+    if (v->flags & VMA_VDSO || v->start == as->vdso)
+        return "[vdso]";
+    if (v->flags & VMA_STACK)
+        return "[stack]";
+    return v->flags & VMA_HEAP ? "[heap]" : "";
+}
+
+static void show_area(struct text *t, const struct addrspace *as, const struct vma *v)
+{
+    unsigned major = 0, minor = 0;
+    uint64_t ino = 0;
+    size_t line = t->len;
+    const char *name = area_name(as, v);
+
+    if (v->file)
+        file_map_identity(v->file, &major, &minor, &ino);
+    text_printf(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu", v->start, v->end,
+                v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
+                v->prot & PROT_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
+                v->file ? v->pgoff << PAGE_SHIFT : 0, major, minor, ino);
+    if (v->file || *name)
+        text_printf(t, "%*s%s", MAX(73 - (int)(t->len - line), 1), "", name);
+    if (v->file)
+        (void)text_path(t, v->file->dentry); /* no line of maps fails for its file's name */
+    text_put(t, "\n");
+}
+
+static void show_maps(struct text *t, const struct proc_target *to)
+{
+    struct addrspace *as = process_addrspace_get(to->proc);
+
+    if (!as)
+        return;
+    mutex_lock(&as->lock);
+    for (unsigned i = 0; i < as->nvmas; i++)
+        show_area(t, as, &as->vmas[i]);
+    mutex_unlock(&as->lock);
+    addrspace_put(as);
+}
+
+static void emit_line(void *text, const char *line)
+{
+    text_put(text, line);
+}
+
+static void show_pagetable(struct text *t, const struct proc_target *to)
+{
+    struct addrspace *as = process_addrspace_get(to->proc);
+
+    if (!as)
+        return;
+    mutex_lock(&as->lock);
+    vmprint(&as->pt, emit_line, t);
+    mutex_unlock(&as->lock);
+    addrspace_put(as);
+}
+
+/* User memory from at to end of another process, as far as it can be read. */
+static void show_user_range(struct text *t, struct addrspace *as, uaddr_t at, uaddr_t end)
+{
+    while (at < end) {
+        size_t n = MIN(end - at, PAGE_SIZE);
+        char *room = text_room(t, n);
+
+        n = room ? addrspace_read(as, room, at, n) : 0;
+        if (!n)
+            break;
+        t->len += n;
+        at += n;
+    }
+}
+
+static void show_cmdline(struct text *t, const struct proc_target *to)
+{
+    struct addrspace *as = process_addrspace_get(to->proc);
+
     if (as)
-        addrspace_put(as);
-    return piece ? 0 : -ENOMEM;
+        show_user_range(t, as, as->arg_start, as->arg_end);
+    addrspace_put(as);
 }
 
-static int show_cmdline(struct text *t, const struct proc_target *to)
+static void show_environ(struct text *t, const struct proc_target *to)
 {
-    return show_user_range(t, to->proc, false);
+    struct addrspace *as = process_addrspace_get(to->proc);
+
+    if (as)
+        show_user_range(t, as, as->env_start, as->env_end);
+    addrspace_put(as);
 }
 
-static int show_environ(struct text *t, const struct proc_target *to)
-{
-    return show_user_range(t, to->proc, true);
-}
+/* ---- Names, mounts --------------------------------------------------------------------------- */
 
-/* ---- Names, limits, mounts -------------------------------------------------------------------------- */
-
-static int show_comm(struct text *t, const struct proc_target *to)
+static void show_comm(struct text *t, const struct proc_target *to)
 {
-    text_printf(t, "%s\n", proc_thread_name(to));
-    return 0;
+    text_printf(t, "%s\n", name_of(to));
 }
 
 static int write_comm(const struct proc_target *to, char *input)
@@ -65,111 +333,56 @@ static int write_comm(const struct proc_target *to, char *input)
     return 0;
 }
 
-static void show_limit(struct text *t, const char *name, const struct rlimit *l, const char *unit)
-{
-    text_printf(t, "%-25s ", name);
-    if (l->rlim_cur == RLIM_INFINITY)
-        text_printf(t, "%-20s ", "unlimited");
-    else
-        text_printf(t, "%-20lu ", l->rlim_cur);
-    if (l->rlim_max == RLIM_INFINITY)
-        text_printf(t, "%-20s ", "unlimited");
-    else
-        text_printf(t, "%-20lu ", l->rlim_max);
-    text_printf(t, "%-10s\n", unit);
-}
-
-static int show_limits(struct text *t, const struct proc_target *to)
-{
-    static const char *const names[RLIM_NLIMITS][2] = {
-        [RLIMIT_CPU] = {"Max cpu time", "seconds"},
-        [RLIMIT_FSIZE] = {"Max file size", "bytes"},
-        [RLIMIT_DATA] = {"Max data size", "bytes"},
-        [RLIMIT_STACK] = {"Max stack size", "bytes"},
-        [RLIMIT_CORE] = {"Max core file size", "bytes"},
-        [RLIMIT_RSS] = {"Max resident set", "bytes"},
-        [RLIMIT_NPROC] = {"Max processes", "processes"},
-        [RLIMIT_NOFILE] = {"Max open files", "files"},
-        [RLIMIT_MEMLOCK] = {"Max locked memory", "bytes"},
-        [RLIMIT_AS] = {"Max address space", "bytes"},
-        [RLIMIT_LOCKS] = {"Max file locks", "locks"},
-        [RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
-        [RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
-        [RLIMIT_NICE] = {"Max nice priority", ""},
-        [RLIMIT_RTPRIO] = {"Max realtime priority", ""},
-        [RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
-    };
-
-    text_printf(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
-    for (unsigned i = 0; i < RLIM_NLIMITS; i++) {
-        struct rlimit l;
-
-        spin_lock(&to->proc->lock);
-        l = to->proc->limits[i];
-        spin_unlock(&to->proc->lock);
-        show_limit(t, names[i][0], &l, names[i][1]);
-    }
-    return 0;
-}
-
-static int show_mounts(struct text *t, const struct proc_target *to)
+static void show_mounts(struct text *t, const struct proc_target *to)
 {
     size_t len = mounts_text(NULL, 0) + PAGE_SIZE;
-    char *buf = kmalloc(len, 0);
+    char *room = text_room(t, len);
 
     (void)to;
-    if (!buf)
-        return -ENOMEM;
-    text_put(t, buf, MIN(mounts_text(buf, len), len - 1));
-    kfree(buf);
-    return 0;
+    if (room)
+        t->len += MIN(mounts_text(room, len), len - 1);
 }
 
-/* Ends the word at its next space; what follows. */
-static char *cut_word(char *s, const char **word)
+/* What stands before the next delimiter, as a string; *at moves behind it. */
+static const char *cut(char **at, char delimiter)
 {
-    *word = s;
-    for (; *s && *s != ' '; s++)
-        ;
-    if (*s)
-        *s++ = '\0';
+    char *s = *at, *end = strchr(s, delimiter);
+
+    *at = end ? end + 1 : s + strlen(s);
+    if (end)
+        *end = '\0';
     return s;
 }
 
 /* From lines "source directory type options 0 0". */
-static int show_mountinfo(struct text *t, const struct proc_target *to)
+static void show_mountinfo(struct text *t, const struct proc_target *to)
 {
     struct text mounts = {0};
-    int err = show_mounts(&mounts, to), id = 1;
-    char *line, *next;
+    char *at, *end;
+    int id = 1;
 
-    text_put(&mounts, "", 1);
-    for (line = mounts.buf; !err && !mounts.failed && *line; line = next, id++) {
-        const char *source, *dir, *type, *options;
-        char *newline = strchr(line, '\n');
+    show_mounts(&mounts, to);
+    end = text_room(&mounts, 1);
+    if (end)
+        *end = '\0';
+    for (at = end ? mounts.buf : NULL; at && *at; id++) {
+        const char *source = cut(&at, ' '), *dir = cut(&at, ' '), *type = cut(&at, ' ');
+        const char *options = cut(&at, ' ');
 
-        if (!newline)
-            break;
-        *newline = '\0';
-        next = newline + 1;
-        line = cut_word(line, &source);
-        line = cut_word(line, &dir);
-        line = cut_word(line, &type);
-        cut_word(line, &options);
+        (void)cut(&at, '\n');
         text_printf(t, "%d %d 0:%d / %s %s - %s %s %s\n", id, id > 1, id, dir, options, type,
                     source, options);
     }
-    err = err ? err : mounts.failed ? -ENOMEM : 0;
+    if (!end)
+        t->err = -ENOMEM;
     kfree(mounts.buf);
-    return err;
 }
 
-/* ---- Fault injection ---------------------------------------------------------------------------------- */
+/* ---- Fault injection ------------------------------------------------------------------------- */
 
-static int show_fail_nth(struct text *t, const struct proc_target *to)
+static void show_fail_nth(struct text *t, const struct proc_target *to)
 {
     text_printf(t, "%u\n", to->thread ? to->thread->fail_nth : 0);
-    return 0;
 }
 
 static int write_fail_nth(const struct proc_target *to, char *input)
@@ -185,120 +398,52 @@ static int write_fail_nth(const struct proc_target *to, char *input)
     return 0;
 }
 
-/* ---- Links ---------------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 static struct dentry *follow_exe(const struct proc_target *to)
 {
     struct addrspace *as = process_addrspace_get(to->proc);
     struct dentry *d = as && as->exe ? dentry_ref(as->exe->dentry) : err_ptr(-ENOENT);
 
-    if (as)
-        addrspace_put(as);
-    return d;
-}
-
-static struct dentry *follow_dir(const struct proc_target *to,
-                                 struct dentry *(*get)(struct files *files))
-{
-    struct files *files = proc_files_get(to->proc);
-    struct dentry *d = files ? get(files) : err_ptr(-ENOENT);
-
-    if (files)
-        files_put(files);
+    addrspace_put(as);
     return d;
 }
 
 static struct dentry *follow_cwd(const struct proc_target *to)
 {
-    return follow_dir(to, files_cwd);
+    struct files *files = proc_files_get(to->proc);
+    struct dentry *d = files ? files_cwd(files) : err_ptr(-ENOENT);
+
+    files_put(files);
+    return d;
 }
 
 static struct dentry *follow_root(const struct proc_target *to)
 {
-    return follow_dir(to, files_root);
-}
-
-static struct dentry *follow_fd(const struct proc_target *to)
-{
     struct files *files = proc_files_get(to->proc);
-    struct file *f = files ? files_file_at(files, to->fd) : NULL;
-    struct dentry *d = f ? dentry_ref(f->dentry) : err_ptr(-ENOENT);
+    struct dentry *d = files ? files_root(files) : err_ptr(-ENOENT);
 
-    if (f)
-        file_put(f);
-    if (files)
-        files_put(files);
+    files_put(files);
     return d;
 }
 
-static int show_path(struct text *t, struct dentry *d)
-{
-    char *buf, *path;
-    int err = 0;
-
-    if (is_err(d))
-        return ptr_err(d);
-    buf = kmalloc(PATH_MAX, 0);
-    if (buf) {
-        path = dentry_path(d, buf, PATH_MAX);
-        if (is_err(path))
-            err = ptr_err(path);
-        else
-            text_put(t, path, strlen(path));
-    }
-    kfree(buf);
-    dentry_put(d);
-    return buf ? err : -ENOMEM;
-}
-
-static int show_exe(struct text *t, const struct proc_target *to)
-{
-    return show_path(t, follow_exe(to));
-}
-
-static int show_cwd(struct text *t, const struct proc_target *to)
-{
-    return show_path(t, follow_cwd(to));
-}
-
-static int show_root(struct text *t, const struct proc_target *to)
-{
-    return show_path(t, follow_root(to));
-}
-
-static int show_fd(struct text *t, const struct proc_target *to)
-{
-    return show_path(t, follow_fd(to));
-}
-
-const struct proc_entry proc_fd_entry = {.name = "",
-                                         .mode = S_IFLNK | 0700,
-                                         .show = show_fd,
-                                         .follow = follow_fd};
-
-#define COMMON_ENTRIES                                                                    \
-    {"fd", S_IFDIR | 0500, PROC_FDS, NULL, NULL, NULL, NULL},                             \
-        {"stat", S_IFREG | 0444, PROC_PLAIN, NULL, proc_show_stat, NULL, NULL},           \
-        {"statm", S_IFREG | 0444, PROC_PLAIN, NULL, proc_show_statm, NULL, NULL},         \
-        {"status", S_IFREG | 0444, PROC_PLAIN, NULL, proc_show_status, NULL, NULL},       \
-        {"comm", S_IFREG | 0644, PROC_PLAIN, NULL, show_comm, write_comm, NULL},          \
-        {"cmdline", S_IFREG | 0444, PROC_PLAIN, NULL, show_cmdline, NULL, NULL},          \
-        {"environ", S_IFREG | 0400, PROC_PLAIN, NULL, show_environ, NULL, NULL},          \
-        {"exe", S_IFLNK | 0777, PROC_PLAIN, NULL, show_exe, NULL, follow_exe},            \
-        {"cwd", S_IFLNK | 0777, PROC_PLAIN, NULL, show_cwd, NULL, follow_cwd},            \
-        {"root", S_IFLNK | 0777, PROC_PLAIN, NULL, show_root, NULL, follow_root},         \
-        {"maps", S_IFREG | 0444, PROC_PLAIN, NULL, proc_show_maps, NULL, NULL},           \
-        {"pagetable", S_IFREG | 0444, PROC_PLAIN, NULL, proc_show_pagetable, NULL, NULL}, \
-        {"limits", S_IFREG | 0444, PROC_PLAIN, NULL, show_limits, NULL, NULL},            \
-        {"mounts", S_IFREG | 0444, PROC_PLAIN, NULL, show_mounts, NULL, NULL},            \
-        {"mountinfo", S_IFREG | 0444, PROC_PLAIN, NULL, show_mountinfo, NULL, NULL},      \
-    {                                                                                     \
-        "fail-nth", S_IFREG | 0644, PROC_PLAIN, NULL, show_fail_nth, write_fail_nth, NULL \
-    }
-
-const struct proc_entry proc_tid_entries[] = {COMMON_ENTRIES, {0}};
-
+/* A thread has all but the first. */
 const struct proc_entry proc_pid_entries[] = {
-    {"task", S_IFDIR | 0555, PROC_TASKS, NULL, NULL, NULL, NULL},
-    COMMON_ENTRIES,
-    {0}};
+    {"task", S_IFDIR | 0555, .kind = PROC_TASKS},
+    {"fd", S_IFDIR | 0500, .kind = PROC_FDS},
+    {"stat", S_IFREG | 0444, .show = show_stat},
+    {"statm", S_IFREG | 0444, .show = show_statm},
+    {"status", S_IFREG | 0444, .show = show_status},
+    {"comm", S_IFREG | 0644, .show = show_comm, .write = write_comm},
+    {"cmdline", S_IFREG | 0444, .show = show_cmdline},
+    {"environ", S_IFREG | 0400, .show = show_environ},
+    {"exe", S_IFLNK | 0777, .follow = follow_exe},
+    {"cwd", S_IFLNK | 0777, .follow = follow_cwd},
+    {"root", S_IFLNK | 0777, .follow = follow_root},
+    {"maps", S_IFREG | 0444, .show = show_maps},
+    {"pagetable", S_IFREG | 0444, .show = show_pagetable},
+    {"mounts", S_IFREG | 0444, .show = show_mounts},
+    {"mountinfo", S_IFREG | 0444, .show = show_mountinfo},
+    {"fail-nth", S_IFREG | 0644, .show = show_fail_nth, .write = write_fail_nth},
+    {0},
+};

@@ -6,7 +6,6 @@
 #include "arch/arch.h"
 #include "drivers/block.h"
 #include "drivers/device.h"
-#include "drivers/random.h"
 #include "fs/buffer.h"
 #include "fs/devices.h"
 #include "fs/procfs.h"
@@ -25,36 +24,43 @@
 
 enum { TICK_NS = 10000000, ALL = 1 << 20, MAX_IRQS = 128 };
 
-/* ---- Memory ---------------------------------------------------------------------------------------- */
+struct sums {                 /* over all processes */
+    uint64_t user_ns, sys_ns; /* with those that init reaped */
+    size_t page_tables;
+    int last_pid;
+};
 
-static size_t page_table_pages(void)
+static struct sums sum_processes(void)
 {
-    size_t pages = pagetable_shared_count();
+    struct sums s = {init_process->child_utime_ns, init_process->child_stime_ns, 0, 0};
     struct process *p;
 
-    for (int pid = 0; (p = process_next_get(pid)); process_put(p)) {
+    for (; (p = process_next_get(s.last_pid)); process_put(p)) {
         struct addrspace *as = process_addrspace_get(p);
+        uint64_t user, sys;
 
-        pid = p->pid;
-        if (!as)
-            continue;
-        pages += READ_ONCE(as->pt.own_tables);
+        process_cpu_times(p, &user, &sys);
+        s.user_ns += user;
+        s.sys_ns += sys;
+        s.page_tables += as ? READ_ONCE(as->pt.own_tables) : 0;
+        s.last_pid = p->pid;
         addrspace_put(as);
     }
-    return pages;
+    return s;
 }
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void memory_line(struct text *t, const char *name, size_t pages)
 {
     text_printf(t, "%s:%*lu kB\n", name, (int)(23 - strlen(name)), pages * PAGE_SIZE / 1024);
 }
 
-static int show_meminfo(struct text *t, const struct proc_target *to)
+static void show_meminfo(struct text *t)
 {
     size_t cached = pagecache_page_count(), dirty = pagecache_dirty_count();
     size_t buffers = buffer_cache_pages(), free = page_free_count();
 
-    (void)to;
     memory_line(t, "MemTotal", page_total_count());
     memory_line(t, "MemFree", free);
     memory_line(t, "MemAvailable", free + buffers + (cached > dirty ? cached - dirty : 0));
@@ -68,8 +74,7 @@ static int show_meminfo(struct text *t, const struct proc_target *to)
     memory_line(t, "SReclaimable", 0);
     memory_line(t, "SUnreclaim", kcache_pages());
     memory_line(t, "KernelStack", kstack_count() * KSTACK_PAGES);
-    memory_line(t, "PageTables", page_table_pages());
-    return 0;
+    memory_line(t, "PageTables", pagetable_shared_count() + sum_processes().page_tables);
 }
 
 static void value(struct text *t, const char *name, uint64_t v)
@@ -77,9 +82,8 @@ static void value(struct text *t, const char *name, uint64_t v)
     text_printf(t, "%s %lu\n", name, v);
 }
 
-static int show_vmstat(struct text *t, const struct proc_target *to)
+static void show_vmstat(struct text *t)
 {
-    (void)to;
     for (unsigned i = 0; i < STAT_COUNT; i++)
         value(t, stat_names[i], stat_total(i));
     value(t, "open_files", file_open_count());
@@ -98,21 +102,18 @@ static int show_vmstat(struct text *t, const struct proc_target *to)
     for (unsigned h = 0; h < hart_count; h++)
         for (unsigned i = 0; i < STAT_COUNT; i++)
             text_printf(t, "hart%u.%s %lu\n", h, stat_names[i], hart_stats[h][i]);
-    return 0;
 }
 
-static int show_slabinfo(struct text *t, const struct proc_target *to)
+static void show_slabinfo(struct text *t)
 {
     const char *name;
     size_t size, live, total;
 
-    (void)to;
     for (unsigned i = 0; kcache_stat(i, &name, &size, &live, &total); i++)
         text_printf(t, "%s %lu %lu\n", name, live, total);
-    return 0;
 }
 
-/* ---- Time and processors ----------------------------------------------------------------------------- */
+/* ---- Time and processors --------------------------------------------------------------------- */
 
 static uint64_t all_idle_ns(void)
 {
@@ -128,90 +129,54 @@ static void hundredths(struct text *t, uint64_t ns, const char *after)
     text_printf(t, "%lu.%02lu%s", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / TICK_NS, after);
 }
 
-static int show_uptime(struct text *t, const struct proc_target *to)
+static void show_uptime(struct text *t)
 {
-    (void)to;
     hundredths(t, arch_time_ns(), " ");
     hundredths(t, all_idle_ns(), "\n");
-    return 0;
 }
 
-static int last_pid(void)
-{
-    struct process *p;
-    int last = 0;
-
-    for (; (p = process_next_get(last)); process_put(p))
-        last = p->pid;
-    return last;
-}
-
-static int show_loadavg(struct text *t, const struct proc_target *to)
+static void show_loadavg(struct text *t)
 {
     uint64_t load[3];
 
-    (void)to;
     sched_load_average(load);
     for (unsigned i = 0; i < 3; i++)
         text_printf(t, "%lu.%02lu ", load[i] >> 16, (load[i] & 0xffff) * 100 >> 16);
-    text_printf(t, "%u/%lu %d\n", sched_runnable_count(), thread_count(), last_pid());
-    return 0;
-}
-
-/* How the processes there are, and those that init reaped, divide their time. */
-static void sum_cpu_times(uint64_t *user, uint64_t *sys)
-{
-    struct process *p;
-
-    *user = init_process->child_utime_ns;
-    *sys = init_process->child_stime_ns;
-    for (int pid = 0; (p = process_next_get(pid)); process_put(p)) {
-        uint64_t u, s;
-
-        pid = p->pid;
-        process_cpu_times(p, &u, &s);
-        *user += u;
-        *sys += s;
-    }
+    text_printf(t, "%u/%lu %d\n", sched_runnable_count(), thread_count(), sum_processes().last_pid);
 }
 
 /* Idle time is measured per hart; the rest is divided as the processes' times are. */
-static void cpu_line(struct text *t, uint64_t total_ns, uint64_t idle_ns, uint64_t user,
-                     uint64_t sys)
+static void cpu_line(struct text *t, uint64_t total_ns, uint64_t idle_ns, const struct sums *s)
 {
     uint64_t busy = total_ns > idle_ns ? (total_ns - idle_ns) / TICK_NS : 0;
-    uint64_t known = (user + sys) / TICK_NS;
-    uint64_t share = known ? busy * (user / TICK_NS) / known : 0;
+    uint64_t known = (s->user_ns + s->sys_ns) / TICK_NS;
+    uint64_t user = known ? busy * (s->user_ns / TICK_NS) / known : 0;
 
-    text_printf(t, " %lu 0 %lu %lu 0 0 0 0 0 0\n", share, busy - share, idle_ns / TICK_NS);
+    text_printf(t, " %lu 0 %lu %lu 0 0 0 0 0 0\n", user, busy - user, idle_ns / TICK_NS);
 }
 
-static int show_stat(struct text *t, const struct proc_target *to)
+static void show_stat(struct text *t)
 {
-    uint64_t now = arch_time_ns(), user, sys;
+    uint64_t now = arch_time_ns();
+    struct sums s = sum_processes();
 
-    (void)to;
-    sum_cpu_times(&user, &sys);
-    text_printf(t, "cpu ");
-    cpu_line(t, now * hart_count, all_idle_ns(), user, sys);
+    text_put(t, "cpu ");
+    cpu_line(t, now * hart_count, all_idle_ns(), &s);
     for (unsigned h = 0; h < hart_count; h++) {
         text_printf(t, "cpu%u", h);
-        cpu_line(t, now, sched_idle_ns(h), user, sys);
+        cpu_line(t, now, sched_idle_ns(h), &s);
     }
     text_printf(
         t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
         stat_total(STAT_interrupts), stat_total(STAT_context_switches),
         (clock_realtime_ns() - now) / NSEC_PER_SEC, stat_total(STAT_forks), sched_runnable_count());
-    return 0;
 }
 
-static int show_cpuinfo(struct text *t, const struct proc_target *to)
+static void show_cpuinfo(struct text *t)
 {
-    (void)to;
     for (unsigned h = 0; h < hart_count; h++)
         text_printf(t, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h,
                     harts[h].hartid, arch_isa_string);
-    return 0;
 }
 
 static void counts(struct text *t, uint64_t (*count)(unsigned what, unsigned hart), unsigned what,
@@ -235,162 +200,60 @@ static bool irq_seen(unsigned irq)
     return false;
 }
 
-static int show_interrupts(struct text *t, const struct proc_target *to)
+static void show_interrupts(struct text *t)
 {
-    (void)to;
-    text_printf(t, "    ");
+    text_put(t, "    ");
     for (unsigned h = 0; h < hart_count; h++)
         text_printf(t, "       CPU%u", h);
-    text_printf(t, "\n");
+    text_put(t, "\n");
     for (unsigned irq = 1; irq < MAX_IRQS; irq++) {
         if (!irq_seen(irq))
             continue;
         text_printf(t, "%3u:", irq);
         counts(t, irq_count, irq, "PLIC");
     }
-    text_printf(t, "TMR:");
+    text_put(t, "TMR:");
     counts(t, hart_stat, STAT_timer_interrupts, "timer interrupts");
-    text_printf(t, "IPI:");
+    text_put(t, "IPI:");
     counts(t, hart_stat, STAT_ipis, "interprocessor interrupts");
-    return 0;
 }
 
-/* ---- Names ------------------------------------------------------------------------------------------- */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
-static int show_version(struct text *t, const struct proc_target *to)
+static void show_version(struct text *t)
 {
-    (void)to;
     text_printf(t, "Unimap version %s (%s) #1 SMP\n", kernel_release, __VERSION__);
-    return 0;
 }
 
-static int show_cmdline(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "%s\n", boot_cmdline);
-    return 0;
-}
-
-static int show_filesystems(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text2\n");
-    return 0;
-}
-
-static int show_partitions(struct text *t, const struct proc_target *to)
+static void show_partitions(struct text *t)
 {
     struct block_device *bd;
 
-    (void)to;
-    text_printf(t, "major minor  #blocks  name\n\n");
+    text_put(t, "major minor  #blocks  name\n\n");
     for (unsigned i = 0; (bd = block_at(i)); i++)
         text_printf(t, "%4u  %7u %10lu %s\n", BLOCK_MAJOR, bd->minor,
                     bd->sectors * SECTOR_SIZE / 1024, bd->name);
-    return 0;
 }
 
-static int show_self(struct text *t, const struct proc_target *to)
+static void show_self(struct text *t)
 {
-    (void)to;
-    if (!current_process())
-        return -ENOENT;
     text_printf(t, "%d", current_process()->pid);
-    return 0;
 }
 
-static int show_thread_self(struct text *t, const struct proc_target *to)
+static void show_thread_self(struct text *t)
 {
-    (void)to;
-    if (!current_process())
-        return -ENOENT;
     text_printf(t, "%d/task/%d", current_process()->pid, current->tid);
-    return 0;
 }
 
-static int show_mounts(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "self/mounts");
-    return 0;
-}
-
-/* ---- /proc/sys ----------------------------------------------------------------------------------------- */
-
-static int show_hostname(struct text *t, const struct proc_target *to)
+static void show_hostname(struct text *t)
 {
     char name[65];
 
-    (void)to;
     machine_hostname(name, sizeof(name));
     text_printf(t, "%s\n", name);
-    return 0;
 }
 
-static int show_ostype(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "Unimap\n");
-    return 0;
-}
-
-static int show_osrelease(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "%s\n", kernel_release);
-    return 0;
-}
-
-static int show_pid_max(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "32768\n");
-    return 0;
-}
-
-static void show_uuid_of(struct text *t, uint8_t id[16])
-{
-    id[6] = (id[6] & 0x0f) | 0x40; /* version 4, variant 1 */
-    id[8] = (id[8] & 0x3f) | 0x80;
-    for (unsigned i = 0; i < 16; i++)
-        text_printf(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
-    text_printf(t, "\n");
-}
-
-static int show_uuid(struct text *t, const struct proc_target *to)
-{
-    uint8_t id[16];
-
-    (void)to;
-    random_bytes(id, sizeof(id));
-    show_uuid_of(t, id);
-    return 0;
-}
-
-static int show_boot_id(struct text *t, const struct proc_target *to)
-{
-    static struct spinlock lock = SPINLOCK_INIT(RANK_FILE, "boot_id");
-    static uint8_t boot_id[16];
-    static bool made;
-    uint8_t id[16];
-
-    (void)to;
-    spin_lock(&lock);
-    if (!made)
-        random_bytes(boot_id, sizeof(boot_id));
-    made = true;
-    memcpy(id, boot_id, sizeof(id));
-    spin_unlock(&lock);
-    show_uuid_of(t, id);
-    return 0;
-}
-
-static int show_zero(struct text *t, const struct proc_target *to)
-{
-    (void)to;
-    text_printf(t, "0\n");
-    return 0;
-}
+/* ---- /proc/sys ------------------------------------------------------------------------------- */
 
 /* Accepted and without effect: memory is always given lazily and refused when there is none. */
 static int write_ignored(const struct proc_target *to, char *input)
@@ -433,55 +296,42 @@ static int write_drop_caches(const struct proc_target *to, char *input)
     return 0;
 }
 
-#define FILE_ENTRY(name, show)                                   \
-    {                                                            \
-        name, S_IFREG | 0444, PROC_PLAIN, NULL, show, NULL, NULL \
-    }
-#define LINK_ENTRY(name, show)                                   \
-    {                                                            \
-        name, S_IFLNK | 0777, PROC_PLAIN, NULL, show, NULL, NULL \
-    }
-#define DIR_ENTRY(name, table)                                    \
-    {                                                             \
-        name, S_IFDIR | 0555, PROC_PLAIN, table, NULL, NULL, NULL \
-    }
-
-static const struct proc_entry random_entries[] = {FILE_ENTRY("boot_id", show_boot_id),
-                                                   FILE_ENTRY("uuid", show_uuid),
-                                                   {0}};
-
 static const struct proc_entry kernel_entries[] = {
-    FILE_ENTRY("hostname", show_hostname),   FILE_ENTRY("ostype", show_ostype),
-    FILE_ENTRY("osrelease", show_osrelease), FILE_ENTRY("pid_max", show_pid_max),
-    DIR_ENTRY("random", random_entries),     {0},
-};
-
-static const struct proc_entry vm_entries[] = {
-    {"drop_caches", S_IFREG | 0200, PROC_PLAIN, NULL, NULL, write_drop_caches, NULL},
-    {"overcommit_memory", S_IFREG | 0644, PROC_PLAIN, NULL, show_zero, write_ignored, NULL},
+    {"hostname", S_IFREG | 0444, .print = show_hostname},
+    {"ostype", S_IFREG | 0444, .text = "Unimap"},
+    {"osrelease", S_IFREG | 0444, .text = kernel_release},
+    {"pid_max", S_IFREG | 0444, .text = "32768"},
     {0},
 };
 
-static const struct proc_entry sys_entries[] = {DIR_ENTRY("kernel", kernel_entries),
-                                                DIR_ENTRY("vm", vm_entries),
-                                                {0}};
+static const struct proc_entry vm_entries[] = {
+    {"drop_caches", S_IFREG | 0200, .write = write_drop_caches},
+    {"overcommit_memory", S_IFREG | 0644, .text = "0", .write = write_ignored},
+    {0},
+};
+
+static const struct proc_entry sys_entries[] = {
+    {"kernel", S_IFDIR | 0555, .children = kernel_entries},
+    {"vm", S_IFDIR | 0555, .children = vm_entries},
+    {0},
+};
 
 const struct proc_entry proc_root_entries[] = {
-    LINK_ENTRY("self", show_self),
-    LINK_ENTRY("thread-self", show_thread_self),
-    FILE_ENTRY("meminfo", show_meminfo),
-    FILE_ENTRY("vmstat", show_vmstat),
-    FILE_ENTRY("slabinfo", show_slabinfo),
-    FILE_ENTRY("uptime", show_uptime),
-    FILE_ENTRY("loadavg", show_loadavg),
-    FILE_ENTRY("stat", show_stat),
-    FILE_ENTRY("cpuinfo", show_cpuinfo),
-    FILE_ENTRY("interrupts", show_interrupts),
-    FILE_ENTRY("version", show_version),
-    FILE_ENTRY("cmdline", show_cmdline),
-    FILE_ENTRY("filesystems", show_filesystems),
-    FILE_ENTRY("partitions", show_partitions),
-    LINK_ENTRY("mounts", show_mounts),
-    DIR_ENTRY("sys", sys_entries),
+    {"self", S_IFLNK | 0777, .print = show_self},
+    {"thread-self", S_IFLNK | 0777, .print = show_thread_self},
+    {"meminfo", S_IFREG | 0444, .print = show_meminfo},
+    {"vmstat", S_IFREG | 0444, .print = show_vmstat},
+    {"slabinfo", S_IFREG | 0444, .print = show_slabinfo},
+    {"uptime", S_IFREG | 0444, .print = show_uptime},
+    {"loadavg", S_IFREG | 0444, .print = show_loadavg},
+    {"stat", S_IFREG | 0444, .print = show_stat},
+    {"cpuinfo", S_IFREG | 0444, .print = show_cpuinfo},
+    {"interrupts", S_IFREG | 0444, .print = show_interrupts},
+    {"version", S_IFREG | 0444, .print = show_version},
+    {"cmdline", S_IFREG | 0444, .text = boot_cmdline},
+    {"filesystems", S_IFREG | 0444, .text = "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text2"},
+    {"partitions", S_IFREG | 0444, .print = show_partitions},
+    {"mounts", S_IFLNK | 0777, .text = "self/mounts"},
+    {"sys", S_IFDIR | 0555, .children = sys_entries},
     {0},
 };

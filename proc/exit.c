@@ -51,6 +51,8 @@ static bool leave_group(struct process *p, struct thread *t)
     p->minflt += t->minflt;
     p->majflt += t->majflt;
     last = --p->nthreads == 0;
+    if (last)
+        strlcpy(p->name, t->name, sizeof(p->name));
     if (last && !p->group_exit)
         p->group_exit_status = t->exit_status;
     spin_unlock(&p->lock);

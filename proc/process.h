@@ -118,6 +118,7 @@ struct process {
     unsigned nthreads;     /* (p) */
     bool group_exit;       /* (p) every thread must go */
     int group_exit_status; /* (p) */
+    char name[16];         /* (p) the last thread's, once all are gone */
     bool stopped;          /* (s) job control: threads wait in the trap exit */
     bool stop_dequeued;    /* (s) a stop signal was taken; SIGCONT calls it off */
     bool cont_notify;      /* (s) the parent is to hear that it goes on */

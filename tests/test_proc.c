@@ -224,12 +224,17 @@ static char state_of(pid_t pid)
 
 TEST(proc_zombie_is_seen_and_harmless)
 {
+    char path[64], own[32], comm[32];
     pid_t pid = fork_child();
 
     if (pid == 0)
         _exit(7);
     while (state_of(pid) != 'Z')
         sched_yield();
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    CHECK(read_file("/proc/self/comm", own, sizeof(own)) > 0);
+    CHECK(read_file(path, comm, sizeof(comm)) > 0);
+    CHECK(!strcmp(comm, own)); /* the name stays until it is reaped */
     CHECK_OK(kill(pid, SIGKILL));
     CHECK_ERRNO(setpgid(pid, 0x3fffffff), EPERM);
     CHECK_EXIT(pid, 7);
