@@ -97,22 +97,6 @@ static int open_existing(struct file *f, struct dentry *d, int flags, bool creat
     return err;
 }
 
-/* The locked directory w->dir has no such name: d is negative. */
-static int create_file(struct walk *w, struct dentry *d, uint32_t mode)
-{
-    struct inode *dir = w->dir->inode, *ip;
-    int err = dir->nlink ? inode_permission(dir, MAY_WRITE | MAY_EXEC) : -ENOENT;
-
-    if (!err && !dir->ops->create)
-        err = -EACCES;
-    if (!err)
-        err = dir->ops->create(dir, d->name, d->len, (mode & 07777 & ~current_umask()) | S_IFREG,
-                               &ip);
-    if (!err)
-        dentry_instantiate(d, ip);
-    return err;
-}
-
 /* The last name's dentry, created if need be; referenced. err_ptr(-EEXIST) as O_EXCL asks. */
 static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode, bool *created)
 {
@@ -122,7 +106,7 @@ static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode,
     inode_lock(w->dir->inode);
     d = walk_last_locked(w);
     if (!is_err(d) && !d->inode) {
-        err = create_file(w, d, mode);
+        err = create_locked(w, d, &(struct new_name){.mode = (mode & 07777) | S_IFREG});
         *created = !err;
     } else if (!is_err(d) && (flags & O_EXCL)) {
         err = -EEXIST;
@@ -134,63 +118,32 @@ static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode,
     return err_ptr(err);
 }
 
-enum { OPENED, GO_ON }; /* GO_ON: a link was followed */
-
-/* One round of open(O_CREAT). */
-static int create_step(struct walk *w, struct file *f, int flags, uint32_t mode)
+static int open_create(struct file *f, struct walk *w, int flags, uint32_t mode)
 {
-    bool created = false;
     struct dentry *d;
-    int err = walk_to_parent(w);
+    bool created = false, follow = true;
+    int err = 0;
 
-    if (err)
-        return err;
-    if (w->last == LAST_ROOT && w->links) /* a magic link led straight to the file */
-        return open_existing(f, w->dir, flags, false);
-    if (w->last != LAST_NAME || w->slash)
-        return -EISDIR;
-    d = lookup_or_create(w, flags, mode, &created);
-    if (is_err(d))
-        return ptr_err(d);
-    d = dentry_top(d);
-    if (S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW)) {
-        err = walk_follow_last(w, d);
-        err = err ? err : GO_ON;
-    } else {
-        err = open_existing(f, d, flags, created);
+    while (follow && !err) {
+        if (w->last == LAST_ROOT && w->links) /* a magic link led straight to the file */
+            return open_existing(f, w->dir, flags, false);
+        if (w->last != LAST_NAME || w->slash)
+            return -EISDIR;
+        d = lookup_or_create(w, flags, mode, &created);
+        if (is_err(d))
+            return ptr_err(d);
+        d = dentry_top(d);
+        follow = S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW);
+        err = follow ? walk_follow_last(w, d) : open_existing(f, d, flags, created);
+        dentry_put(d);
     }
-    dentry_put(d);
-    return err;
-}
-
-static int open_create(struct file *f, int dirfd, const char *path, int flags, uint32_t mode)
-{
-    struct walk w;
-    int err = walk_start(&w, dirfd, path, 0);
-
-    if (err)
-        return err;
-    do
-        err = create_step(&w, f, flags, mode);
-    while (err == GO_ON);
-    walk_end(&w);
-    return err;
-}
-
-static int open_path(struct file *f, int dirfd, const char *path, int flags)
-{
-    struct dentry *d = path_lookup(dirfd, path, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
-    int err;
-
-    if (is_err(d))
-        return ptr_err(d);
-    err = open_existing(f, d, flags, false);
-    dentry_put(d);
     return err;
 }
 
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
 {
+    unsigned lookup = flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+    struct walk w;
     struct file *f;
     int err;
 
@@ -203,10 +156,12 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
     f = file_reserve();
     if (is_err(f))
         return f;
-    if (flags & O_CREAT)
-        err = open_create(f, dirfd, path, flags, mode);
-    else
-        err = open_path(f, dirfd, path, flags);
+    err = walk_path(&w, dirfd, path, flags & O_CREAT ? LOOKUP_PARENT : lookup);
+    if (!err && (flags & O_CREAT))
+        err = open_create(f, &w, flags, mode);
+    else if (!err)
+        err = open_existing(f, w.dir, flags, false);
+    walk_end(&w);
     if (!err)
         return f;
     file_unreserve(f);
@@ -215,7 +170,7 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
 
 long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
 {
-    char *path = path_from_user(upath, false);
+    char *path = path_from_user(upath);
     struct file *f;
     int fd;
 
@@ -231,6 +186,6 @@ long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
             fd = ptr_err(f);
         }
     }
-    path_free(path);
+    kfree(path);
     return fd;
 }

@@ -658,6 +658,6 @@ struct file *shared_anon_file(size_t len)
 void tmpfs_init(void)
 {
     fs_register(&tmpfs);
-    BUG_ON(superblock_init_internal(&shm_sb, &tmpfs));
+    superblock_init(&shm_sb, &tmpfs);
     BUG_ON(!make_tree(&shm_sb));
 }

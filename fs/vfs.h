@@ -101,7 +101,7 @@ struct superblock {
 };
 
 /* For file systems with made-up names that cannot be mounted (pipes, shared memory). */
-int superblock_init_internal(struct superblock *sb, const struct fs_type *type);
+void superblock_init(struct superblock *sb, const struct fs_type *type);
 /* The mounted ones in order of mounting, as lines of /proc/mounts; the length it would have. */
 size_t mounts_text(char *buf, size_t size);
 
@@ -215,17 +215,16 @@ struct dentry {
     struct superblock *sb;      /* (I) */
     struct superblock *mounted; /* (d) what is mounted here */
     char *name;                 /* (d) */
-    uint16_t len;
-    uint32_t hash;
-    bool hashed;  /* (d) false: deleted, or never cached */
-    bool touched; /* (d) found since the shrinker last looked */
+    uint16_t len;               /* (d) */
+    uint32_t hash;              /* (d) */
+    bool hashed;                /* (d) false: deleted, or never cached */
+    bool touched;               /* (d) found since the shrinker last looked */
     struct list hash_link, child_link, children, lru_link; /* (d) */
-    char inline_name[32];
 };
 
 void dcache_init(void);
 struct dentry *dentry_ref(struct dentry *d);
-void dentry_put(struct dentry *d); /* NULL is fine. May sleep */
+void dentry_put(struct dentry *d); /* NULL and err_ptr are fine. May sleep */
 struct dentry *dentry_make_root(struct superblock *sb,
                                 struct inode *root); /* takes the inode ref */
 /* A nameless file's: "pipe:[7]", unhashed. Takes the inode's reference, on failure (NULL) too. */
@@ -242,19 +241,17 @@ char *dentry_path(struct dentry *d, char *buf, size_t size);
 
 /* ---- Lookup (fs/namei.c) --------------------------------------------------------------------- */
 enum {
-    LOOKUP_FOLLOW = 1,    /* a symbolic link at the end is followed */
-    LOOKUP_DIRECTORY = 2, /* must be a directory */
-    LOOKUP_EMPTY = 4,     /* "" is dirfd itself, of whatever type (AT_EMPTY_PATH) */
-    LOOKUP_REAL_IDS = 8,  /* permissions for the real uid and gid: access(2) */
+    LOOKUP_FOLLOW = 1,   /* a symbolic link at the end is followed */
+    LOOKUP_EMPTY = 2,    /* "" is dirfd itself, of whatever type (AT_EMPTY_PATH) */
+    LOOKUP_REAL_IDS = 4, /* permissions for the real uid and gid: access(2) */
+    LOOKUP_PARENT = 8,   /* struct walk: up to the directory of the last name */
 };
 /* path is a kernel string; dirfd as in openat. A referenced, positive dentry, or err_ptr. */
 struct dentry *path_lookup(int dirfd, const char *path, unsigned flags);
 /* The same with the path in user memory. */
 struct dentry *path_lookup_user(int dirfd, uaddr_t upath, unsigned flags);
-/* Copies a path from user memory: kmalloc'ed (free with path_free), or err_ptr(-EFAULT,
- * -ENAMETOOLONG, -ENOENT for "" unless allow_empty). */
-char *path_from_user(uaddr_t upath, bool allow_empty);
-void path_free(char *path);
+/* A string from user memory: kmalloc'ed, or err_ptr(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
+char *path_from_user(uaddr_t upath);
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode);
 struct file *file_open_dentry(struct dentry *d, int flags); /* takes its own reference on d */
 
@@ -374,14 +371,12 @@ void flock_release_posix(struct file *f, struct files *owner); /* any close */
 void flock_free(struct inode *ip);
 long flock_fcntl(struct file *f, int cmd, uaddr_t arg);
 
-int vfs_mount_root(const char *source, const char *type, uint64_t flags);
+/* Over `at`; NULL: it becomes the root. */
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options);
-int vfs_unmount(struct dentry *root, int flags);
-void vfs_sync_all(bool wait);
-int vfs_sync_sb(struct superblock *sb, bool wait);
+void vfs_sync_all(void);
+int vfs_sync_sb(struct superblock *sb);
 void flusher_start(void);
-void flusher_kick(void); /* dirty pages pile up: do not wait for the clock. Any context */
 
 /* Called by fs_init, in this order. */
 void pipe_init(void);
