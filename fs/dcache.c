@@ -26,21 +26,6 @@ static struct list lru = LIST_INIT(lru);
 static size_t ndentries;
 static struct kcache *dentry_cache;
 
-struct list *hash_buckets(uint32_t *mask)
-{
-    struct list *b;
-    size_t n = 256;
-
-    while (n < 16384 && n * 32 < page_total_count())
-        n *= 2;
-    b = kmalloc(n * sizeof(*b), 0);
-    BUG_ON(!b);
-    for (size_t i = 0; i < n; i++)
-        list_init(&b[i]);
-    *mask = (uint32_t)n - 1;
-    return b;
-}
-
 void dcache_init(void)
 {
     buckets = hash_buckets(&bucket_mask);

@@ -9,7 +9,7 @@
 
 extern struct spinlock dcache_lock; /* RANK_DCACHE: all fields marked (d) */
 
-/* Empty hash chains, as many as memory deserves (mask + 1). Panics without memory: at boot. */
+/* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). Panics without memory: at boot. */
 struct list *hash_buckets(uint32_t *mask);
 /* What is known of the name, referenced and perhaps negative; NULL: nothing. */
 struct dentry *dcache_get(const struct dentry *parent, const char *name, size_t len);

@@ -86,8 +86,7 @@ void file_attach(struct file *f, struct dentry *d, const struct file_ops *ops, i
 /* Leaves the file as it was reserved. */
 void file_detach(struct file *f)
 {
-    if (unlikely(f->inode->locks))
-        flock_release_file(f);
+    flock_release(f->inode, f);
     if (f->ops->release)
         f->ops->release(f);
     if (f->mode & FMODE_WRITE)

@@ -4,11 +4,11 @@
  * a process (its descriptor table) or, as F_OFD_*, to an open file too. Both kinds lie in one list
  * per inode and never conflict across kinds.
  *
- * Record locks of one owner never overlap and are kept sorted and merged; a request that splits one
- * needs a spare, allocated beforehand. Waiting for a lock that its holder will only give up after
- * us is not detected (EDEADLK): a signal ends it.
+ * Record locks of one owner never overlap; a request that splits one needs a spare, allocated
+ * beforehand. Waiting for a lock that its holder will only give up after us is not detected
+ * (EDEADLK): a signal ends it.
  *
- * Locks: list->lock (spinlock) guards the list; waiters look again whenever anything is released.
+ * Locks: flock_lock (spinlock) guards all lists; who waits looks again whenever any lock goes.
  */
 #include "fs/dcache.h"
 #include "lib/log.h"
@@ -31,39 +31,10 @@ struct file_lock {
     off_t start, end; /* inclusive; TO_END: whatever the size */
 };
 
-struct lock_list {
-    struct spinlock lock; /* RANK_FILE */
-    struct list list;
-    struct waitq wait;
-};
+static struct spinlock flock_lock = SPINLOCK_INIT(RANK_FILE, "file locks");
+static struct waitq flock_wait = WAITQ_INIT(flock_wait);
 
 /* ---- The list of an inode --------------------------------------------------------------------- */
-
-static struct lock_list *lock_list_of(struct inode *ip)
-{
-    struct lock_list *have = atomic_load(&ip->locks), *l;
-
-    if (have)
-        return have;
-    l = kzalloc(sizeof(*l));
-    if (!l)
-        return NULL;
-    spin_init(&l->lock, RANK_FILE, "file locks");
-    list_init(&l->list);
-    waitq_init(&l->wait);
-    if (atomic_compare_exchange_strong(&ip->locks, &have, l))
-        return l;
-    kfree(l); /* somebody was faster */
-    return have;
-}
-
-void flock_free(struct inode *ip)
-{
-    struct lock_list *l = atomic_load(&ip->locks);
-
-    assert(!l || list_empty(&l->list));
-    kfree(l);
-}
 
 static bool overlaps(const struct file_lock *a, const struct file_lock *b)
 {
@@ -76,11 +47,11 @@ static bool conflicts(const struct file_lock *a, const struct file_lock *b)
            overlaps(a, b);
 }
 
-static struct file_lock *conflict_locked(struct lock_list *l, const struct file_lock *want)
+static struct file_lock *conflict_locked(struct inode *ip, const struct file_lock *want)
 {
     struct file_lock *have;
 
-    list_for_each (have, &l->list, link)
+    list_for_each (have, &ip->locks, link)
         if (conflicts(have, want))
             return have;
     return NULL;
@@ -93,12 +64,11 @@ static void free_lock(struct file_lock *fl)
 }
 
 /* The owner gives [start, end] up. Uses *spare if one of its locks has to be split in two. */
-static void remove_locked(struct lock_list *l, const struct file_lock *range,
-                          struct file_lock **spare)
+static void remove_locked(struct inode *ip, const struct file_lock *range, struct file_lock **spare)
 {
     struct file_lock *have, *next, *tail;
 
-    list_for_each_safe (have, next, &l->list, link) {
+    list_for_each_safe (have, next, &ip->locks, link) {
         if (have->owner != range->owner || have->whole != range->whole || !overlaps(have, range))
             continue;
         if (have->start < range->start && have->end > range->end) {
@@ -118,95 +88,53 @@ static void remove_locked(struct lock_list *l, const struct file_lock *range,
     }
 }
 
-/* fl, just added, swallows neighbours of its owner and kind. */
-static void merge_locked(struct lock_list *l, struct file_lock *fl)
+/* False: fl conflicts with another's. Else it is in the list, or its range given up if unlock. */
+static bool try_lock(struct inode *ip, struct file_lock *fl, bool unlock, struct file_lock **spare)
 {
-    struct file_lock *have, *next;
+    bool ok;
 
-    list_for_each_safe (have, next, &l->list, link) {
-        if (have == fl || have->owner != fl->owner || have->whole != fl->whole ||
-            have->exclusive != fl->exclusive)
-            continue;
-        if (have->end != TO_END && have->end + 1 == fl->start)
-            fl->start = have->start;
-        else if (fl->end != TO_END && fl->end + 1 == have->start)
-            fl->end = have->end;
-        else
-            continue;
-        free_lock(have);
-    }
-}
-
-/* 0 = done (fl is in the list now, or its range given up if unlock), -EAGAIN. */
-static int try_lock(struct lock_list *l, struct file_lock *fl, bool unlock,
-                    struct file_lock **spare)
-{
-    int err = 0;
-
-    spin_lock(&l->lock);
-    if (!unlock && conflict_locked(l, fl)) {
-        err = -EAGAIN;
-    } else {
-        remove_locked(l, fl, spare);
-        if (!unlock) {
-            list_add_tail(&l->list, &fl->link);
-            merge_locked(l, fl);
-        }
-    }
-    spin_unlock(&l->lock);
-    if (!err)
-        waitq_wake_all(&l->wait); /* what was given up, or turned from exclusive to shared */
-    return err;
+    spin_lock(&flock_lock);
+    ok = unlock || !conflict_locked(ip, fl);
+    if (ok)
+        remove_locked(ip, fl, spare);
+    if (ok && !unlock)
+        list_add_tail(&ip->locks, &fl->link);
+    spin_unlock(&flock_lock);
+    if (ok)
+        waitq_wake_all(&flock_wait); /* what was given up, or turned from exclusive to shared */
+    return ok;
 }
 
 static int apply(struct inode *ip, const struct file_lock *want, bool unlock, bool wait)
 {
-    struct lock_list *l = lock_list_of(ip);
     struct file_lock *fl = kmalloc(sizeof(*fl), 0), *spare = kmalloc(sizeof(*spare), 0);
-    int err = l && fl && spare ? 0 : -ENOLCK, result = 0;
+    int err = -ENOLCK;
 
-    if (!err) {
+    if (fl && spare) {
         *fl = *want;
-        result = try_lock(l, fl, unlock, &spare);
-        if (result && wait)
-            err = wait_event_interruptible(&l->wait,
-                                           (result = try_lock(l, fl, unlock, &spare)) != -EAGAIN);
+        if (wait)
+            err = wait_event_interruptible(&flock_wait, try_lock(ip, fl, unlock, &spare));
+        else
+            err = try_lock(ip, fl, unlock, &spare) ? 0 : -EAGAIN;
     }
-    if (err || result || unlock)
+    if (err || unlock)
         kfree(fl);
     kfree(spare);
-    return err ? err : result;
+    return err;
 }
 
-static void release_owner(struct inode *ip, const void *owner, bool whole)
+void flock_release(struct inode *ip, const void *owner)
 {
-    struct lock_list *l = atomic_load(&ip->locks);
     struct file_lock *have, *next;
-    bool any = false;
 
-    if (!l)
+    if (likely(list_empty(&ip->locks)))
         return;
-    spin_lock(&l->lock);
-    list_for_each_safe (have, next, &l->list, link) {
-        if (have->owner != owner || have->whole != whole)
-            continue;
-        free_lock(have);
-        any = true;
-    }
-    spin_unlock(&l->lock);
-    if (any)
-        waitq_wake_all(&l->wait);
-}
-
-void flock_release_file(struct file *f)
-{
-    release_owner(f->inode, f, true);
-    release_owner(f->inode, f, false);
-}
-
-void flock_release_posix(struct file *f, struct files *owner)
-{
-    release_owner(f->inode, owner, false);
+    spin_lock(&flock_lock);
+    list_for_each_safe (have, next, &ip->locks, link)
+        if (have->owner == owner)
+            free_lock(have);
+    spin_unlock(&flock_lock);
+    waitq_wake_all(&flock_wait);
 }
 
 /* ---- flock(2) --------------------------------------------------------------------------------- */
@@ -224,13 +152,10 @@ static long flock_file(struct file *f, int op)
 
 long sys_flock(int fd, int op)
 {
-    struct file *f = fd_get(fd);
-    long err;
+    struct fdref r = fd_borrow(fd);
+    long err = r.file ? flock_file(r.file, op) : -EBADF;
 
-    if (!f)
-        return -EBADF;
-    err = flock_file(f, op);
-    file_put(f);
+    fd_return(r);
     return err;
 }
 
@@ -270,13 +195,10 @@ static int check_mode(struct file *f, int type)
 
 static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, uaddr_t arg)
 {
-    struct lock_list *l = lock_list_of(ip);
     struct file_lock *have;
 
-    if (!l)
-        return -ENOLCK;
-    spin_lock(&l->lock);
-    have = conflict_locked(l, want);
+    spin_lock(&flock_lock);
+    have = conflict_locked(ip, want);
     u->l_type = F_UNLCK;
     if (have) {
         u->l_type = have->exclusive ? F_WRLCK : F_RDLCK;
@@ -285,17 +207,8 @@ static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, 
         u->l_len = have->end == TO_END ? 0 : have->end - have->start + 1;
         u->l_pid = have->pid;
     }
-    spin_unlock(&l->lock);
+    spin_unlock(&flock_lock);
     return copy_to_user(arg, u, sizeof(*u));
-}
-
-static long set_lock(struct file *f, int cmd, const struct file_lock *want, int type)
-{
-    int err = check_mode(f, type);
-
-    if (err)
-        return err;
-    return apply(f->inode, want, type == F_UNLCK, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
 }
 
 long flock_fcntl(struct file *f, int cmd, uaddr_t arg)
@@ -314,9 +227,11 @@ long flock_fcntl(struct file *f, int cmd, uaddr_t arg)
     if (err)
         return err;
     want.exclusive = u.l_type == F_WRLCK;
-    if (cmd != F_GETLK && cmd != F_OFD_GETLK)
-        return set_lock(f, cmd, &want, u.l_type);
-    if (u.l_type != F_RDLCK && u.l_type != F_WRLCK)
-        return -EINVAL;
-    return get_lock(f->inode, &want, &u, arg);
+    if (cmd == F_GETLK || cmd == F_OFD_GETLK)
+        return u.l_type == F_RDLCK || u.l_type == F_WRLCK ? get_lock(f->inode, &want, &u, arg)
+                                                          : -EINVAL;
+    err = check_mode(f, u.l_type);
+    return err ? err
+               : apply(f->inode, &want, u.l_type == F_UNLCK,
+                       cmd == F_SETLKW || cmd == F_OFD_SETLKW);
 }

@@ -161,29 +161,13 @@ static int attach(struct superblock *sb, struct dentry *at)
     return err;
 }
 
-static int mount_locked(const struct fs_type *type, struct block_device *bd, const char *source,
-                        struct dentry *at, uint64_t flags, const char *options)
-{
-    struct superblock *sb;
-    int err;
-
-    if (bd && device_mounted(bd))
-        return -EBUSY;
-    sb = make_superblock(type, bd, source, flags, options);
-    if (is_err(sb))
-        return ptr_err(sb);
-    err = attach(sb, at);
-    if (err)
-        destroy_superblock(sb);
-    return err;
-}
-
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options)
 {
     const struct fs_type *t = find_type(type);
     struct block_device *bd = NULL;
-    int err;
+    struct superblock *sb;
+    int err = -EBUSY;
 
     if (!t)
         return -ENODEV;
@@ -194,7 +178,12 @@ int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t 
     if (is_err(bd))
         return ptr_err(bd);
     mutex_lock(&mount_lock);
-    err = mount_locked(t, bd, source, at, flags, options);
+    if (!bd || !device_mounted(bd)) {
+        sb = make_superblock(t, bd, source, flags, options);
+        err = is_err(sb) ? ptr_err(sb) : attach(sb, at);
+        if (err && !is_err(sb))
+            destroy_superblock(sb);
+    }
     mutex_unlock(&mount_lock);
     return err;
 }

@@ -18,25 +18,21 @@ struct rename {
 
 /* ---- Locks ------------------------------------------------------------------------------------ */
 
-static void lock_two(struct inode *first, struct inode *second)
-{
-    inode_lock(first);
-    inode_lock_nested(second);
-}
-
 static void lock_parents(struct dentry *a, struct dentry *b)
 {
-    if (a->inode == b->inode) {
-        inode_lock(a->inode);
+    struct inode *first = a->inode, *second = b->inode;
+
+    if (first == second) {
+        inode_lock(first);
         return;
     }
     mutex_lock(&a->sb->rename_lock);
-    if (dentry_is_ancestor(a, b))
-        lock_two(a->inode, b->inode);
-    else if (dentry_is_ancestor(b, a))
-        lock_two(b->inode, a->inode);
-    else
-        lock_two(MIN(a->inode, b->inode), MAX(a->inode, b->inode));
+    if (dentry_is_ancestor(b, a) || (!dentry_is_ancestor(a, b) && second < first)) {
+        first = b->inode;
+        second = a->inode;
+    }
+    inode_lock(first);
+    inode_lock_nested(second);
 }
 
 static void unlock_parents(struct dentry *a, struct dentry *b)

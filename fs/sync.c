@@ -21,12 +21,9 @@ static _Atomic uint32_t flush_now;
 
 int vfs_sync_sb(struct superblock *sb)
 {
-    int err = pagecache_sync_all(true), err2 = inode_write_dirty(sb, true);
+    int err = first_error(pagecache_sync_all(true), inode_write_dirty(sb, true));
 
-    if (!err)
-        err = err2;
-    err2 = sb->ops->sync ? sb->ops->sync(sb, true) : 0;
-    return err ? err : err2;
+    return first_error(err, sb->ops->sync ? sb->ops->sync(sb, true) : 0);
 }
 
 static void sync_mounted(bool wait)

@@ -65,7 +65,7 @@ struct super_ops {
     int (*remount)(struct superblock *sb, bool read_only);
     /*
      * inode_get found nothing cached: allocate, and read from disk. ino is inode->ino. alloc_inode
-     * only allocates (NULL: no memory) and sets its own fields; the common ones are set up
+     * only allocates, zeroed (NULL: no memory), and sets its own fields; the common ones are set up
      * afterwards: read_inode (or whoever called inode_new) then fills ops, fops, mapping.ops, mode,
      * owner, size... An inode whose read_inode failed goes straight to free_inode.
      */
@@ -164,7 +164,7 @@ struct inode {
     struct pipe *pipe; /* FIFOs: (i) */
     struct list hash_link, sb_link, lru_link, dirty_link; /* (icache lock) */
     void *fs_private;
-    struct lock_list *_Atomic locks; /* fs/flock.c: set once, then (I) */
+    struct list locks; /* fs/flock.c's */
 };
 
 void inode_cache_init(void);
@@ -365,15 +365,18 @@ static inline unsigned dev_minor(uint32_t dev)
     return (dev & 0xff) | (dev >> 12 & 0xfff00);
 }
 
-long pipe_fcntl(struct file *f, int cmd, uint64_t arg);        /* F_GETPIPE_SZ, F_SETPIPE_SZ */
-void flock_release_file(struct file *f);                       /* the last close */
-void flock_release_posix(struct file *f, struct files *owner); /* any close */
-void flock_free(struct inode *ip);
+long pipe_fcntl(struct file *f, int cmd, uint64_t arg); /* F_GETPIPE_SZ, F_SETPIPE_SZ */
+/* The owner's are given up: an open file's at its last close, a struct files's at any close. */
+void flock_release(struct inode *ip, const void *owner);
 long flock_fcntl(struct file *f, int cmd, uaddr_t arg);
 
 /* Over `at`; NULL: it becomes the root. */
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options);
+static inline int first_error(int first, int second)
+{
+    return first ? first : second;
+}
 void vfs_sync_all(void);
 int vfs_sync_sb(struct superblock *sb);
 void flusher_start(void);

@@ -12,18 +12,15 @@
 /* The stubs stand in for parts that are real here. */
 #define dentry_make_root stub_dentry_make_root
 #define fs_register stub_fs_register
-#define flock_free stub_flock_free
 struct dentry;
 struct superblock;
 struct inode;
 struct fs_type;
 struct dentry *stub_dentry_make_root(struct superblock *sb, struct inode *root);
 void stub_fs_register(struct fs_type *t);
-void stub_flock_free(struct inode *ip);
 #include "tests/host/stub/kernel.c"
 #undef dentry_make_root
 #undef fs_register
-#undef flock_free
 
 #include "fs/devices.h"
 #include "fs/fdtable.h"

@@ -588,11 +588,6 @@ struct dentry *dentry_make_root(struct superblock *sb, struct inode *root)
     return d;
 }
 
-void flock_free(struct inode *ip)
-{
-    (void)ip;
-}
-
 int signal_send_thread(struct thread *t, int sig, const struct ksiginfo *info)
 {
     (void)t, (void)sig, (void)info;
