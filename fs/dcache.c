@@ -67,9 +67,8 @@ struct dentry *dcache_get(const struct dentry *parent, const char *name, size_t 
 
 /* ---- Life and death --------------------------------------------------------------------------- */
 
-/* parent NULL: its own, and without a hash. */
-static struct dentry *make_dentry(struct superblock *sb, struct dentry *parent, const char *name,
-                                  size_t len)
+struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name,
+                            size_t len)
 {
     struct dentry *d = kcache_alloc(dentry_cache, ALLOC_ZERO);
 
@@ -99,26 +98,15 @@ static struct dentry *make_dentry(struct superblock *sb, struct dentry *parent, 
     return d;
 }
 
-struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len)
-{
-    return make_dentry(parent->sb, parent, name, len);
-}
-
 struct dentry *dentry_make_anon(const char *name, struct inode *ip)
 {
-    struct dentry *d = make_dentry(ip->sb, NULL, name, strlen(name));
+    struct dentry *d = dentry_alloc(ip->sb, NULL, name, strlen(name));
 
     if (d)
         d->inode = ip;
     else
         inode_put(ip);
     return d;
-}
-
-struct dentry *dentry_make_root(struct superblock *sb, struct inode *root)
-{
-    (void)sb;
-    return dentry_make_anon("/", root);
 }
 
 struct dentry *dentry_ref(struct dentry *d)
@@ -172,19 +160,13 @@ static void unhash_locked(struct dentry *d)
     atomic_fetch_or_explicit(&d->refs, DENTRY_DEAD, memory_order_acq_rel);
 }
 
-void dentry_add(struct dentry *d, struct inode *ip)
-{
-    spin_lock(&dcache_lock);
-    d->inode = ip;
-    hash_locked(d);
-    spin_unlock(&dcache_lock);
-}
-
-void dentry_instantiate(struct dentry *d, struct inode *ip)
+void dentry_set(struct dentry *d, struct inode *ip)
 {
     spin_lock(&dcache_lock);
     assert(!d->inode);
     d->inode = ip;
+    if (!d->hashed)
+        hash_locked(d);
     spin_unlock(&dcache_lock);
 }
 

@@ -9,6 +9,10 @@
 
 extern struct spinlock dcache_lock; /* RANK_DCACHE: all fields marked (d) */
 
+/* fs/mount.c: the mounted superblocks in order of mounting; either lock to look, both to change. */
+extern struct mutex mount_lock; /* MUTEX_MOUNT */
+extern struct list mounts;
+
 /* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). Panics without memory: at boot. */
 struct list *hash_buckets(uint32_t *mask);
 /* What is known of the name, referenced and perhaps negative; NULL: nothing. */
@@ -18,9 +22,11 @@ struct dentry *dcache_get(const struct dentry *parent, const char *name, size_t 
 char *dentry_path_locked(struct dentry *d, const struct dentry *root, char *buf, size_t size);
 
 /* The rest: the parent's inode is locked, so that a name cannot come and go at the same time. */
-struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len); /* NULL */
-void dentry_add(struct dentry *d, struct inode *ip); /* into the hash; takes ip's reference */
-void dentry_instantiate(struct dentry *d, struct inode *ip); /* was negative; takes the reference */
+/* Not yet in the hash; parent NULL: its own. NULL: no memory. */
+struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name,
+                            size_t len);
+/* d, new or negative until now, names ip (or nothing): found from now on. Takes ip's reference. */
+void dentry_set(struct dentry *d, struct inode *ip);
 /* d takes the place of `to` (negative, or its file was just replaced). */
 void dentry_move(struct dentry *d, struct dentry *to);
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d); /* or the same */
@@ -48,6 +54,9 @@ static inline void inode_unlock(struct inode *ip)
     mutex_unlock(&ip->lock);
 }
 
+#define WALK_PARENT (1u << 30)   /* only to the directory of the last name */
+#define WALK_REAL_IDS (1u << 29) /* permissions for the real uid and gid: access(2) */
+
 enum last_type { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 
 struct walk {
@@ -55,16 +64,16 @@ struct walk {
     struct dentry *dir;  /* where we are, referenced; or an error */
     const char *rest;    /* of the path: what follows the current name and its slashes */
     char *owned;         /* the buffer that rest points into, if it is ours */
-    unsigned flags;      /* LOOKUP_* */
+    unsigned flags;      /* AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, WALK_* */
     unsigned links;      /* followed so far */
     uint32_t uid, gid;   /* whose permissions count */
-    const char *name;    /* the current name: with LOOKUP_PARENT at the end the last one */
+    const char *name;    /* the current name: with WALK_PARENT at the end the last one */
     size_t len;
     enum last_type last;
     bool slash; /* something follows the name: it must be a directory */
 };
 
-/* w->dir becomes what the path names, or with LOOKUP_PARENT its last name's directory. Whatever
+/* w->dir becomes what the path names, or with WALK_PARENT its last name's directory. Whatever
  * the result, walk_end follows. */
 int walk_path(struct walk *w, int dirfd, const char *path, unsigned flags) must_check;
 int walk_user_path(struct walk *w, int dirfd, uaddr_t upath, unsigned flags) must_check;

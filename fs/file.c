@@ -162,7 +162,7 @@ int file_mmap_check(struct file *f)
 
 struct file *exec_open(const char *path)
 {
-    struct dentry *d = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
+    struct dentry *d = path_lookup(path);
     struct file *f;
     int err = -EACCES;
 

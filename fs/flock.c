@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * File locks: flock(2), which belongs to an open file, and fcntl(2)'s record locks, which belong to
- * a process (its descriptor table) or, as F_OFD_*, to an open file too. Both kinds lie in one list
- * per inode and never conflict across kinds.
+ * a process (its descriptor table). Both kinds lie in one list per inode and never conflict across
+ * kinds.
  *
  * Record locks of one owner never overlap; a request that splits one needs a spare, allocated
  * beforehand. Waiting for a lock that its holder will only give up after us is not detected
@@ -21,12 +21,12 @@
 #include <linux/fs.h>
 
 #define TO_END INT64_MAX
+#define FLOCK_KIND (-1)
 
 struct file_lock {
     struct list link;
     const void *owner; /* struct file or struct files: only compared */
-    int pid;           /* for F_GETLK; -1 for locks of open files */
-    bool whole;        /* flock(2)'s kind */
+    int pid;           /* for F_GETLK; FLOCK_KIND: flock(2)'s */
     bool exclusive;
     off_t start, end; /* inclusive; TO_END: whatever the size */
 };
@@ -43,8 +43,8 @@ static bool overlaps(const struct file_lock *a, const struct file_lock *b)
 
 static bool conflicts(const struct file_lock *a, const struct file_lock *b)
 {
-    return a->whole == b->whole && a->owner != b->owner && (a->exclusive || b->exclusive) &&
-           overlaps(a, b);
+    return (a->pid == FLOCK_KIND) == (b->pid == FLOCK_KIND) && a->owner != b->owner &&
+           (a->exclusive || b->exclusive) && overlaps(a, b);
 }
 
 static struct file_lock *conflict_locked(struct inode *ip, const struct file_lock *want)
@@ -69,7 +69,7 @@ static void remove_locked(struct inode *ip, const struct file_lock *range, struc
     struct file_lock *have, *next, *tail;
 
     list_for_each_safe (have, next, &ip->locks, link) {
-        if (have->owner != range->owner || have->whole != range->whole || !overlaps(have, range))
+        if (have->owner != range->owner || !overlaps(have, range))
             continue;
         if (have->start < range->start && have->end > range->end) {
             tail = *spare;
@@ -141,7 +141,7 @@ void flock_release(struct inode *ip, const void *owner)
 
 static long flock_file(struct file *f, int op)
 {
-    struct file_lock want = {.owner = f, .pid = -1, .whole = true, .end = TO_END};
+    struct file_lock want = {.owner = f, .pid = FLOCK_KIND, .end = TO_END};
     int kind = op & ~LOCK_NB;
 
     if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
@@ -174,6 +174,8 @@ static int get_range(struct file *f, const struct flock *u, struct file_lock *fl
     }
     if (__builtin_add_overflow(base, u->l_start, &fl->start))
         return -EOVERFLOW;
+    if (fl->start < 0)
+        return -EINVAL;
     fl->end = TO_END;
     if (u->l_len > 0 && __builtin_add_overflow(fl->start, u->l_len - 1, &fl->end))
         return -EOVERFLOW;
@@ -213,25 +215,19 @@ static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, 
 
 long flock_fcntl(struct file *f, int cmd, uaddr_t arg)
 {
-    bool of_file = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
-    struct file_lock want = {.owner = of_file ? (void *)f : (void *)current->proc->files,
-                             .pid = of_file ? -1 : current->proc->pid};
+    struct file_lock want = {.owner = current->proc->files, .pid = current->proc->pid};
     struct flock u;
     int err;
 
     if (copy_from_user(&u, arg, sizeof(u)))
         return -EFAULT;
-    if (of_file && u.l_pid)
-        return -EINVAL;
     err = get_range(f, &u, &want);
     if (err)
         return err;
     want.exclusive = u.l_type == F_WRLCK;
-    if (cmd == F_GETLK || cmd == F_OFD_GETLK)
+    if (cmd == F_GETLK)
         return u.l_type == F_RDLCK || u.l_type == F_WRLCK ? get_lock(f->inode, &want, &u, arg)
                                                           : -EINVAL;
     err = check_mode(f, u.l_type);
-    return err ? err
-               : apply(f->inode, &want, u.l_type == F_UNLCK,
-                       cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+    return err ? err : apply(f->inode, &want, u.l_type == F_UNLCK, cmd == F_SETLKW);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The file layer's beginning and end: set-up, the mounts every system has, init's console, and what
  * is left to do before power-off. */
+#include "fs/dcache.h"
 #include "fs/fdtable.h"
 #include "fs/initrd.h"
-#include "fs/mount.h"
 #include "drivers/block.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -28,7 +28,7 @@ void fs_init(void)
 /* Not being there is no reason not to boot: a rescue image may lack the directory. */
 static void mount_at(const char *path, const char *type, uint64_t flags)
 {
-    struct dentry *at = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
+    struct dentry *at = path_lookup(path);
     int err = is_err(at) ? ptr_err(at) : vfs_mount(type, at, type, flags, "");
 
     dentry_put(at);
@@ -75,7 +75,7 @@ void fs_shutdown(void)
 {
     struct superblock *sb;
 
-    vfs_sync_all();
+    vfs_sync_all(true);
     mutex_lock(&mount_lock);
     list_for_each (sb, &mounts, link) {
         /* Whoever still runs may go on writing to memory: the disk is closed now. */

@@ -133,7 +133,6 @@ static bool find_or_add(struct superblock *sb, uint64_t ino, struct inode *add, 
         ready = false;
     } else {
         inode_ref(ip);
-        ip->touched = true;
     }
     spin_unlock(&icache_lock);
     *out = ip;
@@ -223,7 +222,8 @@ void inode_put(struct inode *ip)
     gone = last && !ip->nlink;
     if (gone)
         claim_locked(ip);
-    else if (last && list_empty(&ip->lru_link))
+    list_del(&ip->lru_link); /* it may be there from an earlier rest */
+    if (last && !gone)
         list_add_tail(&lru, &ip->lru_link);
     spin_unlock(&icache_lock);
     if (gone)
@@ -242,8 +242,7 @@ static struct inode *claim_oldest(size_t *scan)
         if (atomic_load_explicit(&ip->refs, memory_order_relaxed))
             continue; /* in use again: comes back when it is put */
         /* Pages are the page cache's to take; an inode follows when its last page is gone. */
-        if (ip->touched || ip->dirty || ip->mapping.npages) {
-            ip->touched = false;
+        if (ip->dirty || ip->mapping.npages) {
             list_add_tail(&lru, &ip->lru_link);
         } else {
             claim_locked(ip);
@@ -257,7 +256,7 @@ static struct inode *claim_oldest(size_t *scan)
 size_t inode_cache_shrink(size_t want)
 {
     size_t objects = want * (PAGE_SIZE / sizeof(struct inode)), freed = 0;
-    size_t scan = 2 * MIN(objects, inode_cache_count()); /* as for dentries */
+    size_t scan = MIN(2 * objects, inode_cache_count());
     struct inode *ip;
 
     for (; freed < objects && (ip = claim_oldest(&scan)); freed++)
@@ -496,24 +495,18 @@ void inode_kill_suid(struct inode *ip)
     inode_mark_dirty(ip);
 }
 
-static int check_size(struct inode *ip, uint64_t size)
-{
-    struct process *p = current->proc;
-
-    if (size > inode_size(ip) && p && size > p->limits[RLIMIT_FSIZE].rlim_cur) {
-        signal_send_thread(current, SIGXFSZ, NULL);
-        return -EFBIG;
-    }
-    return size > ip->sb->max_size ? -EFBIG : 0;
-}
-
 int inode_set_size(struct inode *ip, uint64_t size)
 {
-    int err = -EINVAL;
+    struct process *p = current->proc;
+    int err = size > ip->sb->max_size ? -EFBIG : 0;
 
     inode_lock(ip);
-    if (S_ISREG(ip->mode) && ip->ops->truncate)
-        err = check_size(ip, size);
+    if (!S_ISREG(ip->mode) || !ip->ops->truncate)
+        err = -EINVAL;
+    if (!err && p && size > inode_size(ip) && size > p->limits[RLIMIT_FSIZE].rlim_cur) {
+        signal_send_thread(current, SIGXFSZ, NULL);
+        err = -EFBIG;
+    }
     if (!err)
         err = ip->ops->truncate(ip, size);
     if (!err) {

@@ -8,7 +8,7 @@
  * Locks: mount_lock (mutex) for all of mounting, unmounting and syncing; dcache_lock for the
  * crossing. The list of mounts changes under both, so either is enough to walk it.
  */
-#include "fs/mount.h"
+#include "fs/dcache.h"
 #include "fs/devices.h"
 #include "drivers/block.h"
 #include "lib/log.h"
@@ -54,6 +54,7 @@ void superblock_init(struct superblock *sb, const struct fs_type *type)
 {
     sb->type = type;
     sb->flags = MS_NOATIME;
+    sb->block_size = PAGE_SIZE;
     sb->max_size = INT64_MAX;
     mutex_init(&sb->rename_lock, MUTEX_RENAME);
     list_init(&sb->inodes);
@@ -124,7 +125,7 @@ static struct block_device *find_device(const char *source)
         bd = block_find(strncmp(source, "/dev/", 5) ? source : source + 5);
         return bd ? bd : err_ptr(-ENXIO);
     }
-    d = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW);
+    d = path_lookup(source);
     if (is_err(d))
         return (struct block_device *)d;
     bd = err_ptr(-ENOTBLK);
@@ -244,6 +245,8 @@ static long do_mount(const char *source, struct dentry *at, const char *type, ui
 {
     long err;
 
+    if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+        flags &= ~(uint64_t)MS_MGC_MSK;
     if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
         return 0; /* there is one view of the tree: nothing to propagate */
     if (flags & (MS_BIND | MS_MOVE))
@@ -258,35 +261,21 @@ static long do_mount(const char *source, struct dentry *at, const char *type, ui
     return err;
 }
 
-static const char *text(const char *arg)
+long sys_mount(uaddr_t source, uaddr_t target, uaddr_t type, uint64_t flags, uaddr_t data)
 {
-    return arg ? arg : "";
-}
+    const uaddr_t from[] = {source, type, data}; /* each may be NULL */
+    char *arg = kmalloc(3 * PATH_MAX, ALLOC_ZERO);
+    struct dentry *at = lookup_at(AT_FDCWD, target, 0);
+    long err = is_err(at) ? ptr_err(at) : arg ? 0 : -ENOMEM;
 
-long sys_mount(uaddr_t usource, uaddr_t utarget, uaddr_t utype, uint64_t flags, uaddr_t udata)
-{
-    const uaddr_t from[] = {usource, utype, udata}; /* each may be NULL */
-    char *arg[3];
-    struct dentry *at = NULL;
-    long err = caller_is_root() ? 0 : -EPERM;
-
-    if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
-        flags &= ~(uint64_t)MS_MGC_MSK;
-    for (unsigned i = 0; i < 3; i++) {
-        arg[i] = err || !from[i] ? NULL : path_from_user(from[i]);
-        if (is_err(arg[i])) {
-            err = ptr_err(arg[i]);
-            arg[i] = NULL;
-        }
-    }
-    if (!err) {
-        at = path_lookup_user(AT_FDCWD, utarget, LOOKUP_FOLLOW);
-        err = is_err(at) ? ptr_err(at)
-                         : do_mount(text(arg[0]), at, text(arg[1]), flags, text(arg[2]));
-    }
+    for (unsigned i = 0; !err && i < 3; i++)
+        if (from[i])
+            err = MIN(strncpy_from_user(arg + i * PATH_MAX, from[i], PATH_MAX), 0);
+    if (!err)
+        err = caller_is_root() ? do_mount(arg, at, arg + PATH_MAX, flags, arg + 2 * PATH_MAX)
+                               : -EPERM;
     dentry_put(at);
-    for (unsigned i = 0; i < 3; i++)
-        kfree(arg[i]);
+    kfree(arg);
     return err;
 }
 
@@ -301,7 +290,7 @@ long sys_umount2(uaddr_t target, int flags)
         return -EINVAL;
     if (!caller_is_root())
         return -EPERM;
-    d = path_lookup_user(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
+    d = lookup_at(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0);
     if (is_err(d))
         return ptr_err(d);
     sb = d->sb;

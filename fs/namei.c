@@ -80,7 +80,7 @@ static struct dentry *lookup_uncached(struct dentry *dir, const char *name, size
 
     if (!dir->inode->nlink)
         return err_ptr(-ENOENT); /* removed: nothing can be in it */
-    d = dentry_alloc(dir, name, len);
+    d = dentry_alloc(dir->sb, dir, name, len);
     if (!d)
         return err_ptr(-ENOMEM);
     err = dir->inode->ops->lookup(dir->inode, name, len, &ip);
@@ -88,7 +88,7 @@ static struct dentry *lookup_uncached(struct dentry *dir, const char *name, size
     if (err == -ENOENT || (!err && !ip))
         err = dir->sb->bdev || dir->inode->ops->create ? 0 : -ENOENT;
     if (!err) {
-        dentry_add(d, ip);
+        dentry_set(d, ip);
         return d;
     }
     dentry_put(d);
@@ -186,7 +186,7 @@ static int go_to_name(struct walk *w)
         return -ENOENT;
     }
     d = dentry_top(d);
-    if (!S_ISLNK(d->inode->mode) || !(w->slash || (w->flags & LOOKUP_FOLLOW))) {
+    if (!S_ISLNK(d->inode->mode) || (!w->slash && (w->flags & AT_SYMLINK_NOFOLLOW))) {
         move_to(w, d);
         return 0;
     }
@@ -203,7 +203,7 @@ static int walk_on(struct walk *w)
 
     while (next_component(w)) {
         err = may_search(w);
-        if (!err && (w->flags & LOOKUP_PARENT) && !*w->rest)
+        if (!err && (w->flags & WALK_PARENT) && !*w->rest)
             return 0;
         if (!err && w->last == LAST_NAME)
             err = go_to_name(w);
@@ -243,10 +243,10 @@ static int walk_from(struct walk *w, int dirfd, const char *path, char *owned, u
 
     *w = (struct walk){.rest = path, .owned = owned, .flags = flags, .last = LAST_ROOT};
     if (p) {
-        w->uid = flags & LOOKUP_REAL_IDS ? p->uid : p->fsuid;
-        w->gid = flags & LOOKUP_REAL_IDS ? p->gid : p->fsgid;
+        w->uid = flags & WALK_REAL_IDS ? p->uid : p->fsuid;
+        w->gid = flags & WALK_REAL_IDS ? p->gid : p->fsgid;
     }
-    if (*path == '\0' && !(flags & LOOKUP_EMPTY))
+    if (*path == '\0' && !(flags & AT_EMPTY_PATH))
         return -ENOENT;
     w->root = current_root();
     w->dir = start_dir(w, dirfd);
@@ -282,30 +282,23 @@ static struct dentry *walk_result(struct walk *w, int err)
     return d;
 }
 
-struct dentry *path_lookup(int dirfd, const char *path, unsigned flags)
+struct dentry *path_lookup(const char *path)
 {
     struct walk w;
-    int err = walk_path(&w, dirfd, path, flags);
-
-    return walk_result(&w, err);
-}
-
-struct dentry *path_lookup_user(int dirfd, uaddr_t upath, unsigned flags)
-{
-    struct walk w;
-    int err = walk_user_path(&w, dirfd, upath, flags);
+    int err = walk_path(&w, AT_FDCWD, path, 0);
 
     return walk_result(&w, err);
 }
 
 struct dentry *lookup_at(int dirfd, uaddr_t upath, int flags)
 {
-    unsigned lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-                      (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+    struct walk w;
+    int err;
 
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return err_ptr(-EINVAL);
-    return path_lookup_user(dirfd, upath, lookup);
+    err = walk_user_path(&w, dirfd, upath, (unsigned)flags);
+    return walk_result(&w, err);
 }
 
 struct dentry *fd_dentry(struct fdref r)

@@ -56,7 +56,7 @@ int create_locked(struct walk *w, struct dentry *d, const struct new_name *n)
     if (!err)
         err = n->link ? link_inode(dir, d, n->link) : make_inode(dir, d, n, &ip);
     if (!err)
-        dentry_instantiate(d, ip);
+        dentry_set(d, ip);
     return err;
 }
 
@@ -64,7 +64,7 @@ static int create_at(int dirfd, uaddr_t path, const struct new_name *n)
 {
     struct walk w;
     struct dentry *d;
-    int err = walk_user_path(&w, dirfd, path, LOOKUP_PARENT);
+    int err = walk_user_path(&w, dirfd, path, WALK_PARENT);
 
     if (!err && w.last != LAST_NAME)
         err = -EEXIST;
@@ -117,8 +117,7 @@ long sys_symlinkat(uaddr_t utarget, int dirfd, uaddr_t path)
 
 long sys_linkat(int olddir, uaddr_t uold, int newdir, uaddr_t unew, int flags)
 {
-    unsigned lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) |
-                      (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+    int follow = flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW;
     struct dentry *old;
     long err;
 
@@ -126,7 +125,7 @@ long sys_linkat(int olddir, uaddr_t uold, int newdir, uaddr_t unew, int flags)
         return -EINVAL;
     if ((flags & AT_EMPTY_PATH) && !caller_is_root())
         return -ENOENT;
-    old = path_lookup_user(olddir, uold, lookup);
+    old = lookup_at(olddir, uold, (flags & AT_EMPTY_PATH) | follow);
     if (is_err(old))
         return ptr_err(old);
     err = create_at(newdir, unew, &(struct new_name){.link = old->inode});
@@ -203,7 +202,7 @@ long sys_unlinkat(int dirfd, uaddr_t path, int flags)
 
     if (flags & ~AT_REMOVEDIR)
         return -EINVAL;
-    err = walk_user_path(&w, dirfd, path, LOOKUP_PARENT);
+    err = walk_user_path(&w, dirfd, path, WALK_PARENT);
     if (!err)
         err = remove_last(&w, flags & AT_REMOVEDIR);
     walk_end(&w);

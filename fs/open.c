@@ -142,7 +142,7 @@ static int open_create(struct file *f, struct walk *w, int flags, uint32_t mode)
 
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
 {
-    unsigned lookup = flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+    unsigned follow = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
     struct walk w;
     struct file *f;
     int err;
@@ -156,7 +156,7 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
     f = file_reserve();
     if (is_err(f))
         return f;
-    err = walk_path(&w, dirfd, path, flags & O_CREAT ? LOOKUP_PARENT : lookup);
+    err = walk_path(&w, dirfd, path, flags & O_CREAT ? WALK_PARENT : follow);
     if (!err && (flags & O_CREAT))
         err = open_create(f, &w, flags, mode);
     else if (!err)

@@ -442,7 +442,7 @@ static int proc_mount(struct superblock *sb, const char *options)
     root = make_inode(sb, &root_entry, &like);
     if (!root)
         return -ENOMEM;
-    sb->root = dentry_make_root(sb, root);
+    sb->root = dentry_make_anon("/", root);
     return sb->root ? 0 : -ENOMEM;
 }
 

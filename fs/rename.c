@@ -145,9 +145,9 @@ long sys_renameat2(int olddir, uaddr_t old, int newdir, uaddr_t new, uint32_t fl
 
     if (flags & ~(uint32_t)RENAME_NOREPLACE)
         return -EINVAL;
-    err = walk_user_path(&r.from, olddir, old, LOOKUP_PARENT);
+    err = walk_user_path(&r.from, olddir, old, WALK_PARENT);
     if (!err)
-        err = walk_user_path(&r.to, newdir, new, LOOKUP_PARENT);
+        err = walk_user_path(&r.to, newdir, new, WALK_PARENT);
     if (!err)
         err = rename_last(&r);
     walk_end(&r.to);

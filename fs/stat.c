@@ -27,11 +27,6 @@ static long tell(struct dentry *d, int (*copy)(struct dentry *d, uaddr_t buf), u
 
 /* ---- stat ------------------------------------------------------------------------------------- */
 
-static int block_size_of(const struct inode *ip)
-{
-    return ip->sb->block_size ? (int)ip->sb->block_size : (int)PAGE_SIZE;
-}
-
 static int copy_stat(struct dentry *d, uaddr_t buf)
 {
     struct inode *ip = d->inode;
@@ -45,7 +40,7 @@ static int copy_stat(struct dentry *d, uaddr_t buf)
     st.st_gid = ip->gid;
     st.st_rdev = ip->rdev;
     st.st_size = (long)inode_size(ip);
-    st.st_blksize = block_size_of(ip);
+    st.st_blksize = (int)ip->sb->block_size;
     st.st_blocks = (long)ip->blocks;
     st.st_atime = ip->atime.sec;
     st.st_atime_nsec = (unsigned long)ip->atime.nsec;
@@ -76,7 +71,7 @@ static int copy_statx(struct dentry *d, uaddr_t buf)
     struct inode *ip = d->inode;
     struct statx st = {.stx_mask = STATX_BASIC_STATS};
 
-    st.stx_blksize = (uint32_t)block_size_of(ip);
+    st.stx_blksize = ip->sb->block_size;
     st.stx_nlink = ip->nlink;
     st.stx_uid = ip->uid;
     st.stx_gid = ip->gid;
@@ -147,15 +142,13 @@ long sys_fstatfs(int fd, uaddr_t buf)
 
 long sys_faccessat2(int dirfd, uaddr_t path, int mode, int flags)
 {
-    unsigned lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-                      (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0) |
-                      (flags & AT_EACCESS ? 0 : LOOKUP_REAL_IDS);
+    unsigned ids = flags & AT_EACCESS ? 0 : WALK_REAL_IDS;
     struct walk w;
     int err;
 
     if ((mode & ~7) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
-    err = walk_user_path(&w, dirfd, path, lookup);
+    err = walk_user_path(&w, dirfd, path, (unsigned)flags | ids);
     if (!err && mode)
         err = inode_permission_as(w.dir->inode, mode, w.uid, w.gid);
     walk_end(&w);
@@ -191,7 +184,7 @@ long sys_readlinkat(int dirfd, uaddr_t path, uaddr_t buf, int size)
 
     if (size <= 0)
         return -EINVAL;
-    ret = walk_user_path(&w, dirfd, path, LOOKUP_EMPTY);
+    ret = walk_user_path(&w, dirfd, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
     if (!ret && !S_ISLNK(w.dir->inode->mode))
         ret = *w.owned ? -EINVAL : -ENOENT; /* ENOENT: "", the descriptor itself */
     if (!ret)

@@ -7,7 +7,7 @@
  * blocks that both have changed, then the device's own cache. mount_lock keeps file systems mounted
  * meanwhile; see fs/mount.c.
  */
-#include "fs/mount.h"
+#include "fs/dcache.h"
 #include "lib/log.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
@@ -26,7 +26,7 @@ int vfs_sync_sb(struct superblock *sb)
     return first_error(err, sb->ops->sync ? sb->ops->sync(sb, true) : 0);
 }
 
-static void sync_mounted(bool wait)
+void vfs_sync_all(bool wait)
 {
     struct superblock *sb;
 
@@ -42,11 +42,6 @@ static void sync_mounted(bool wait)
     mutex_unlock(&mount_lock);
 }
 
-void vfs_sync_all(void)
-{
-    sync_mounted(true);
-}
-
 /* ---- The flusher ------------------------------------------------------------------------------ */
 
 static void flusher(void *arg)
@@ -56,7 +51,7 @@ static void flusher(void *arg)
         wait_event_deadline(&flusher_wait, atomic_load(&flush_now), WAIT_UNINTERRUPTIBLE,
                             arch_time_ns() + FLUSH_INTERVAL_NS);
         atomic_store(&flush_now, false);
-        sync_mounted(false);
+        vfs_sync_all(false);
     }
 }
 
@@ -78,7 +73,7 @@ void flusher_start(void)
 
 long sys_sync(void)
 {
-    vfs_sync_all();
+    vfs_sync_all(true);
     return 0;
 }
 

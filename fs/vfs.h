@@ -160,7 +160,6 @@ struct inode {
     bool dirty;                            /* (icache lock) attributes to be written */
     bool evicting;     /* (icache lock) on its way out: wait and look up again */
     bool fresh;        /* (icache lock) being read: wait */
-    bool touched;      /* (icache lock) used since the shrinker last looked */
     struct pipe *pipe; /* FIFOs: (i) */
     struct list hash_link, sb_link, lru_link, dirty_link; /* (icache lock) */
     void *fs_private;
@@ -225,9 +224,7 @@ struct dentry {
 void dcache_init(void);
 struct dentry *dentry_ref(struct dentry *d);
 void dentry_put(struct dentry *d); /* NULL and err_ptr are fine. May sleep */
-struct dentry *dentry_make_root(struct superblock *sb,
-                                struct inode *root); /* takes the inode ref */
-/* A nameless file's: "pipe:[7]", unhashed. Takes the inode's reference, on failure (NULL) too. */
+/* A file system's root "/", or a nameless file "pipe:[7]"; unhashed. Takes the inode's reference, on failure (NULL) too. */
 struct dentry *dentry_make_anon(const char *name, struct inode *ip);
 /* The name goes (a process is gone, a file was unlinked): found no more, users keep it. */
 void dentry_unhash(struct dentry *d);
@@ -240,16 +237,8 @@ size_t dcache_shrink(size_t want);
 char *dentry_path(struct dentry *d, char *buf, size_t size);
 
 /* ---- Lookup (fs/namei.c) --------------------------------------------------------------------- */
-enum {
-    LOOKUP_FOLLOW = 1,   /* a symbolic link at the end is followed */
-    LOOKUP_EMPTY = 2,    /* "" is dirfd itself, of whatever type (AT_EMPTY_PATH) */
-    LOOKUP_REAL_IDS = 4, /* permissions for the real uid and gid: access(2) */
-    LOOKUP_PARENT = 8,   /* struct walk: up to the directory of the last name */
-};
-/* path is a kernel string; dirfd as in openat. A referenced, positive dentry, or err_ptr. */
-struct dentry *path_lookup(int dirfd, const char *path, unsigned flags);
-/* The same with the path in user memory. */
-struct dentry *path_lookup_user(int dirfd, uaddr_t upath, unsigned flags);
+/* path is a kernel string, followed to its end. A referenced, positive dentry, or err_ptr. */
+struct dentry *path_lookup(const char *path);
 /* A string from user memory: kmalloc'ed, or err_ptr(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
 char *path_from_user(uaddr_t upath);
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode);
@@ -377,7 +366,7 @@ static inline int first_error(int first, int second)
 {
     return first ? first : second;
 }
-void vfs_sync_all(void);
+void vfs_sync_all(bool wait); /* false: begins what is due */
 int vfs_sync_sb(struct superblock *sb);
 void flusher_start(void);
 

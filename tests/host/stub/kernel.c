@@ -575,16 +575,17 @@ void fs_register(struct fs_type *t)
     host_fs_types[i] = t;
 }
 
-struct dentry *dentry_make_root(struct superblock *sb, struct inode *root)
+struct dentry *dentry_make_anon(const char *name, struct inode *ip)
 {
     struct dentry *d = kmalloc(sizeof(*d), ALLOC_ZERO);
 
+    (void)name;
     if (!d) {
-        inode_put(root);
+        inode_put(ip);
         return NULL;
     }
-    d->sb = sb;
-    d->inode = root;
+    d->sb = ip->sb;
+    d->inode = ip;
     return d;
 }
 
