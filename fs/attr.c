@@ -6,7 +6,6 @@
 #include "proc/syscalls.h"
 
 #include <linux/fcntl.h>
-#include <linux/time.h>
 
 #define UTIME_NOW 0x3fffffffL
 #define UTIME_OMIT 0x3ffffffeL

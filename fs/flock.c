@@ -11,9 +11,7 @@
  * Locks: flock_lock (spinlock) guards all lists; who waits looks again whenever any lock goes.
  */
 #include "fs/dcache.h"
-#include "lib/log.h"
 #include "mm/kmalloc.h"
-#include "proc/files.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
 

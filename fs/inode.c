@@ -14,7 +14,6 @@
  */
 #include "fs/dcache.h"
 #include "lib/log.h"
-#include "lib/string.h"
 #include "mm/kmalloc.h"
 #include "proc/process.h"
 #include "proc/timer.h"

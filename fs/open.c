@@ -5,10 +5,8 @@
  * existing files only (who creates a file may open it in any mode).
  */
 #include "fs/dcache.h"
-#include "lib/log.h"
 #include "mm/kmalloc.h"
 #include "proc/files.h"
-#include "proc/process.h"
 #include "proc/syscalls.h"
 
 #include <linux/fcntl.h>

@@ -7,7 +7,6 @@
 #include "fs/dcache.h"
 #include "proc/syscalls.h"
 
-#include <linux/fcntl.h>
 #include <linux/fs.h>
 
 struct rename {

@@ -12,8 +12,6 @@
 #include "proc/process.h"
 #include "proc/syscalls.h"
 
-#include <linux/fs.h>
-
 #define FLUSH_INTERVAL_NS (5 * NSEC_PER_SEC)
 
 static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
