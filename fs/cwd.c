@@ -22,26 +22,22 @@ static struct dentry *place(struct files *fs, struct dentry **which)
 
 struct dentry *files_cwd(struct files *fs)
 {
-    return place(fs, &fs->cwd);
+    return fs ? place(fs, &fs->cwd) : dentry_ref(vfs_root); /* NULL: a kernel thread's */
 }
 
 struct dentry *files_root(struct files *fs)
 {
-    return place(fs, &fs->root);
+    return fs ? place(fs, &fs->root) : dentry_ref(vfs_root);
 }
 
 struct dentry *current_cwd(void)
 {
-    struct files *fs = current_files();
-
-    return fs ? files_cwd(fs) : dentry_ref(vfs_root);
+    return files_cwd(current_files());
 }
 
 struct dentry *current_root(void)
 {
-    struct files *fs = current_files();
-
-    return fs ? files_root(fs) : dentry_ref(vfs_root);
+    return files_root(current_files());
 }
 
 uint32_t current_umask(void)

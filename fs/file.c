@@ -160,21 +160,6 @@ int file_mmap_check(struct file *f)
 
 /* ---- For exec --------------------------------------------------------------------------------- */
 
-struct file *exec_open(const char *path)
-{
-    struct dentry *d = path_lookup(path);
-    struct file *f;
-    int err = -EACCES;
-
-    if (is_err(d))
-        return (struct file *)d;
-    if (S_ISREG(d->inode->mode))
-        err = inode_permission(d->inode, MAY_EXEC);
-    f = err ? err_ptr(err) : file_open_dentry(d, O_RDONLY | O_LARGEFILE);
-    dentry_put(d);
-    return f;
-}
-
 void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid)
 {
     struct inode *ip = f->inode;

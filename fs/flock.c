@@ -184,15 +184,6 @@ static int get_range(struct file *f, const struct flock *u, struct file_lock *fl
     return fl->start < 0 ? -EINVAL : 0;
 }
 
-static int check_mode(struct file *f, int type)
-{
-    if (type == F_RDLCK)
-        return f->mode & FMODE_READ ? 0 : -EBADF;
-    if (type == F_WRLCK)
-        return f->mode & FMODE_WRITE ? 0 : -EBADF;
-    return type == F_UNLCK ? 0 : -EINVAL;
-}
-
 static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, uaddr_t arg)
 {
     struct file_lock *have;
@@ -213,19 +204,23 @@ static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, 
 
 long flock_fcntl(struct file *f, int cmd, uaddr_t arg)
 {
+    static const uint8_t needed[] = {
+        [F_RDLCK] = FMODE_READ, [F_WRLCK] = FMODE_WRITE, [F_UNLCK] = 0};
     struct file_lock want = {.owner = current->proc->files, .pid = current->proc->pid};
     struct flock u;
     int err;
 
     if (copy_from_user(&u, arg, sizeof(u)))
         return -EFAULT;
+    if (u.l_type < 0 || u.l_type >= (int)ARRAY_SIZE(needed))
+        return -EINVAL;
     err = get_range(f, &u, &want);
     if (err)
         return err;
     want.exclusive = u.l_type == F_WRLCK;
     if (cmd == F_GETLK)
-        return u.l_type == F_RDLCK || u.l_type == F_WRLCK ? get_lock(f->inode, &want, &u, arg)
-                                                          : -EINVAL;
-    err = check_mode(f, u.l_type);
-    return err ? err : apply(f->inode, &want, u.l_type == F_UNLCK, cmd == F_SETLKW);
+        return u.l_type == F_UNLCK ? -EINVAL : get_lock(f->inode, &want, &u, arg);
+    if ((f->mode & needed[u.l_type]) != needed[u.l_type])
+        return -EBADF;
+    return apply(f->inode, &want, u.l_type == F_UNLCK, cmd == F_SETLKW);
 }

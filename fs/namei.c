@@ -51,13 +51,6 @@ static bool next_component(struct walk *w)
     return true;
 }
 
-static int may_search(const struct walk *w)
-{
-    struct inode *dir = w->dir->inode;
-
-    return S_ISDIR(dir->mode) ? inode_permission_as(dir, MAY_EXEC, w->uid, w->gid) : -ENOTDIR;
-}
-
 /* Through what is mounted, from its root to the directory it is mounted on. */
 static struct dentry *parent_of(const struct walk *w)
 {
@@ -199,10 +192,14 @@ static int go_to_name(struct walk *w)
 
 static int walk_on(struct walk *w)
 {
+    struct inode *dir;
     int err;
 
     while (next_component(w)) {
-        err = may_search(w);
+        dir = w->dir->inode;
+        if (!S_ISDIR(dir->mode))
+            return -ENOTDIR;
+        err = inode_permission_as(dir, MAY_EXEC, w->uid, w->gid);
         if (!err && (w->flags & WALK_PARENT) && !*w->rest)
             return 0;
         if (!err && w->last == LAST_NAME)

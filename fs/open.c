@@ -12,20 +12,18 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
+#define FOR_EXEC (1 << 30) /* of vfs_open's flags only: may be executed, and need not be readable */
+
 /* O_PATH: the file can be named through it, and nothing else. */
 static const struct file_ops path_file_ops;
 
-static int access_mask(int flags)
-{
-    static const int mask[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
-
-    return mask[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
-}
-
 static int may_open(struct inode *ip, int flags)
 {
-    int mask = access_mask(flags);
+    static const int access[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+    int mask = access[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
 
+    if (flags & FOR_EXEC)
+        return S_ISREG(ip->mode) ? inode_permission(ip, MAY_EXEC) : -EACCES;
     if (S_ISLNK(ip->mode))
         return -ELOOP;
     if (S_ISDIR(ip->mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
@@ -49,47 +47,26 @@ static const struct file_ops *ops_for(struct inode *ip)
 }
 
 /* d in the reserved file f. On failure f is as it was. */
-static int open_dentry(struct file *f, struct dentry *d, int flags)
-{
-    const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(d->inode);
-    int err;
-
-    if (!ops)
-        return -ENXIO;
-    file_attach(f, d, ops, flags);
-    err = ops->open ? ops->open(d->inode, f) : 0;
-    if (err) {
-        f->ops = &path_file_ops; /* it was never open: nothing to release */
-        file_detach(f);
-    }
-    return err;
-}
-
-struct file *file_open_dentry(struct dentry *d, int flags)
-{
-    struct file *f = file_reserve();
-    int err = is_err(f) ? ptr_err(f) : open_dentry(f, d, flags);
-
-    if (!err)
-        return f;
-    if (!is_err(f))
-        file_unreserve(f);
-    return err_ptr(err);
-}
-
 static int open_existing(struct file *f, struct dentry *d, int flags, bool created)
 {
+    struct inode *ip = d->inode;
+    const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(ip);
     int err = 0;
 
-    if ((flags & O_DIRECTORY) && !S_ISDIR(d->inode->mode))
+    if ((flags & O_DIRECTORY) && !S_ISDIR(ip->mode))
         return -ENOTDIR;
     if (!(flags & O_PATH) && !created)
-        err = may_open(d->inode, flags);
-    if (!err)
-        err = open_dentry(f, d, flags);
-    if (err || created || !(flags & O_TRUNC) || !S_ISREG(d->inode->mode))
+        err = may_open(ip, flags);
+    if (err)
         return err;
-    err = inode_set_size(d->inode, 0);
+    if (!ops)
+        return -ENXIO;
+    file_attach(f, d, ops, flags & ~FOR_EXEC);
+    err = ops->open ? ops->open(ip, f) : 0;
+    if (err)
+        f->ops = &path_file_ops; /* it was never open: nothing to release */
+    else if ((flags & O_TRUNC) && !created && S_ISREG(ip->mode))
+        err = inode_set_size(ip, 0);
     if (err)
         file_detach(f);
     return err;
@@ -166,6 +143,11 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
     return err_ptr(err);
 }
 
+struct file *exec_open(const char *path)
+{
+    return vfs_open(AT_FDCWD, path, O_RDONLY | O_LARGEFILE | FOR_EXEC, 0);
+}
+
 long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
 {
     char *path = path_from_user(upath);
@@ -176,6 +158,7 @@ long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
         return ptr_err(path);
     fd = fd_reserve(flags, 0);
     if (fd >= 0) {
+        flags &= ~FOR_EXEC;
         f = vfs_open(dirfd, path, flags & O_PATH ? flags : flags | O_LARGEFILE, mode);
         if (!is_err(f)) {
             fd_publish(fd, f);

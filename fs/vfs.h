@@ -29,7 +29,6 @@ struct file;
 struct inode;
 struct superblock;
 struct poll_table;
-struct linux_dirent64;
 
 #define NAME_MAX 255
 #define PATH_MAX 4096
@@ -242,7 +241,6 @@ struct dentry *path_lookup(const char *path);
 /* A string from user memory: kmalloc'ed, or err_ptr(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
 char *path_from_user(uaddr_t upath);
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode);
-struct file *file_open_dentry(struct dentry *d, int flags); /* takes its own reference on d */
 
 /* ---- Open files ------------------------------------------------------------------------------ */
 struct user_iov { /* a checked piece of user memory */
