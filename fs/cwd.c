@@ -20,39 +20,24 @@ static struct dentry *place(struct files *fs, struct dentry **which)
     return d;
 }
 
-static void set_place(struct files *fs, struct dentry **which, struct dentry *d)
-{
-    struct dentry *old;
-
-    spin_lock(&fs->lock);
-    old = *which;
-    *which = d;
-    spin_unlock(&fs->lock);
-    dentry_put(old);
-}
-
 struct dentry *files_cwd(struct files *fs)
 {
-    return place(fs, &fs->cwd);
+    return fs ? place(fs, &fs->cwd) : dentry_ref(vfs_root); /* NULL: a kernel thread's */
 }
 
 struct dentry *files_root(struct files *fs)
 {
-    return place(fs, &fs->root);
+    return fs ? place(fs, &fs->root) : dentry_ref(vfs_root);
 }
 
 struct dentry *current_cwd(void)
 {
-    struct files *fs = current_files();
-
-    return fs ? files_cwd(fs) : dentry_ref(vfs_root);
+    return files_cwd(current_files());
 }
 
 struct dentry *current_root(void)
 {
-    struct files *fs = current_files();
-
-    return fs ? files_root(fs) : dentry_ref(vfs_root);
+    return files_root(current_files());
 }
 
 uint32_t current_umask(void)
@@ -74,50 +59,41 @@ long sys_umask(uint32_t mask)
     return old;
 }
 
-/* The directory becomes `which` of the caller; consumes the reference. */
+/* The directory d (or an error) becomes `which` of the caller; consumes the reference. */
 static long change_dir(struct dentry **which, struct dentry *d)
 {
-    int err = inode_permission(d->inode, MAY_EXEC);
+    struct dentry *old;
+    int err;
 
-    if (!S_ISDIR(d->inode->mode))
-        err = -ENOTDIR;
-    if (!err)
-        set_place(current_files(), which, d);
-    else
-        dentry_put(d);
+    if (is_err(d))
+        return ptr_err(d);
+    err = S_ISDIR(d->inode->mode) ? inode_permission(d->inode, MAY_EXEC) : -ENOTDIR;
+    if (!err) {
+        spin_lock(&current_files()->lock);
+        old = *which;
+        *which = d;
+        spin_unlock(&current_files()->lock);
+        d = old;
+    }
+    dentry_put(d);
     return err;
 }
 
 long sys_chdir(uaddr_t path)
 {
-    struct dentry *d = path_lookup_user(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
-
-    return is_err(d) ? ptr_err(d) : change_dir(&current_files()->cwd, d);
+    return change_dir(&current_files()->cwd, lookup_at(AT_FDCWD, path, 0));
 }
 
 long sys_fchdir(int fd)
 {
-    struct fdref r = fd_borrow_path(fd);
-    struct dentry *d;
-
-    if (!r.file)
-        return -EBADF;
-    d = dentry_ref(r.file->dentry);
-    fd_return(r);
-    return change_dir(&current_files()->cwd, d);
+    return change_dir(&current_files()->cwd, fd_dentry(fd_borrow_path(fd)));
 }
 
 long sys_chroot(uaddr_t path)
 {
-    struct dentry *d = path_lookup_user(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
-
-    if (is_err(d))
-        return ptr_err(d);
-    if (!caller_is_root()) {
-        dentry_put(d);
+    if (!caller_is_root())
         return -EPERM;
-    }
-    return change_dir(&current_files()->root, d);
+    return change_dir(&current_files()->root, lookup_at(AT_FDCWD, path, 0));
 }
 
 static long copy_cwd(struct dentry *cwd, char *text, uaddr_t buf, size_t size)

@@ -12,8 +12,7 @@
  *  [4] Names change only with the parent directory's inode locked: what a lookup under that lock
  *      does not find is for the file system to answer.
  *
- * Locks: dcache_lock (spinlock) for the hash, the tree, the LRU list and every field marked (d). A
- * cached path of any length is walked under one hold of it (fs/namei.c).
+ * Locks: dcache_lock (spinlock) for the hash, the tree, the LRU list and every field marked (d).
  */
 #include "fs/dcache.h"
 #include "lib/log.h"
@@ -29,15 +28,7 @@ static struct kcache *dentry_cache;
 
 void dcache_init(void)
 {
-    size_t n = 256;
-
-    while (n < 16384 && n * 32 < page_total_count())
-        n *= 2;
-    buckets = kmalloc(n * sizeof(*buckets), 0);
-    BUG_ON(!buckets);
-    for (size_t i = 0; i < n; i++)
-        list_init(&buckets[i]);
-    bucket_mask = (uint32_t)n - 1;
+    buckets = hash_buckets(&bucket_mask);
     dentry_cache = kcache_create("dentry", sizeof(struct dentry));
     page_register_shrinker(dcache_shrink);
 }
@@ -47,7 +38,7 @@ size_t dcache_count(void)
     return READ_ONCE(ndentries);
 }
 
-uint32_t dentry_hash(const struct dentry *parent, const char *name, size_t len)
+static uint32_t hash_of(const struct dentry *parent, const char *name, size_t len)
 {
     uint32_t h = (uint32_t)((uintptr_t)parent >> 4);
 
@@ -56,100 +47,66 @@ uint32_t dentry_hash(const struct dentry *parent, const char *name, size_t len)
     return h ^ h >> 15;
 }
 
-struct dentry *dcache_find(const struct dentry *parent, const char *name, size_t len, uint32_t hash)
+struct dentry *dcache_get(const struct dentry *parent, const char *name, size_t len)
 {
+    uint32_t hash = hash_of(parent, name, len);
     struct dentry *d;
 
+    spin_lock(&dcache_lock);
     list_for_each (d, &buckets[hash & bucket_mask], hash_link) {
         if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
             continue;
-        if (!d->touched)
-            d->touched = true;
+        d->touched = true;
+        dentry_ref(d);
+        spin_unlock(&dcache_lock);
         return d;
     }
+    spin_unlock(&dcache_lock);
     return NULL;
 }
 
 /* ---- Life and death --------------------------------------------------------------------------- */
 
-static bool set_name(struct dentry *d, const char *name, size_t len)
-{
-    d->name = d->inline_name;
-    if (len >= sizeof(d->inline_name))
-        d->name = kmalloc(len + 1, 0);
-    if (!d->name)
-        return false;
-    memcpy(d->name, name, len);
-    d->name[len] = '\0';
-    d->len = (uint16_t)len;
-    return true;
-}
-
-static struct dentry *object_alloc(struct superblock *sb, const char *name, size_t len)
+struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name,
+                            size_t len)
 {
     struct dentry *d = kcache_alloc(dentry_cache, ALLOC_ZERO);
 
     if (!d)
         return NULL;
-    if (!set_name(d, name, len)) {
+    d->name = kmalloc(len + 1, 0);
+    if (!d->name) {
         kcache_free(dentry_cache, d);
         return NULL;
     }
+    memcpy(d->name, name, len);
+    d->name[len] = '\0';
+    d->len = (uint16_t)len;
+    d->hash = hash_of(parent, name, len);
     atomic_init(&d->refs, 1 | DENTRY_DEAD);
-    d->parent = d;
+    d->parent = parent ? dentry_ref(parent) : d;
     d->sb = sb;
     list_init(&d->hash_link);
     list_init(&d->child_link);
     list_init(&d->children);
     list_init(&d->lru_link);
-    return d;
-}
-
-static void object_free(struct dentry *d)
-{
-    if (d->name != d->inline_name)
-        kfree(d->name);
-    kcache_free(dentry_cache, d);
-}
-
-struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len)
-{
-    struct dentry *d = object_alloc(parent->sb, name, len);
-
-    if (!d)
-        return NULL;
-    d->parent = dentry_ref(parent);
-    d->hash = dentry_hash(parent, name, len);
     spin_lock(&dcache_lock);
-    list_add(&parent->children, &d->child_link);
+    if (parent)
+        list_add(&parent->children, &d->child_link);
     ndentries++;
     spin_unlock(&dcache_lock);
     return d;
-}
-
-static struct dentry *make_parentless(struct superblock *sb, const char *name, struct inode *ip)
-{
-    struct dentry *d = object_alloc(sb, name, strlen(name));
-
-    if (!d) {
-        inode_put(ip);
-        return NULL;
-    }
-    d->inode = ip;
-    spin_lock(&dcache_lock);
-    ndentries++;
-    spin_unlock(&dcache_lock);
-    return d;
-}
-
-struct dentry *dentry_make_root(struct superblock *sb, struct inode *root)
-{
-    return make_parentless(sb, "/", root);
 }
 
 struct dentry *dentry_make_anon(const char *name, struct inode *ip)
 {
-    return make_parentless(ip->sb, name, ip);
+    struct dentry *d = dentry_alloc(ip->sb, NULL, name, strlen(name));
+
+    if (d)
+        d->inode = ip;
+    else
+        inode_put(ip);
+    return d;
 }
 
 struct dentry *dentry_ref(struct dentry *d)
@@ -169,7 +126,8 @@ static struct dentry *destroy(struct dentry *d)
     ndentries--;
     spin_unlock(&dcache_lock);
     inode_put(d->inode);
-    object_free(d);
+    kfree(d->name);
+    kcache_free(dentry_cache, d);
     return parent == d ? NULL : parent;
 }
 
@@ -177,23 +135,13 @@ void dentry_put(struct dentry *d)
 {
     uint32_t old;
 
-    while (d) {
+    while (d && !is_err(d)) {
         old = atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel);
         assert(old & ~DENTRY_DEAD);
         if (old != (1 | DENTRY_DEAD))
             return;
         d = destroy(d);
     }
-}
-
-static void unhash_locked(struct dentry *d)
-{
-    if (!d->hashed)
-        return;
-    d->hashed = false;
-    list_del(&d->hash_link);
-    list_del(&d->lru_link);
-    atomic_fetch_or_explicit(&d->refs, DENTRY_DEAD, memory_order_acq_rel);
 }
 
 static void hash_locked(struct dentry *d)
@@ -204,19 +152,21 @@ static void hash_locked(struct dentry *d)
     atomic_fetch_and_explicit(&d->refs, ~DENTRY_DEAD, memory_order_acq_rel);
 }
 
-void dentry_add(struct dentry *d, struct inode *ip)
+static void unhash_locked(struct dentry *d)
 {
-    spin_lock(&dcache_lock);
-    d->inode = ip;
-    hash_locked(d);
-    spin_unlock(&dcache_lock);
+    d->hashed = false;
+    list_del(&d->hash_link);
+    list_del(&d->lru_link);
+    atomic_fetch_or_explicit(&d->refs, DENTRY_DEAD, memory_order_acq_rel);
 }
 
-void dentry_instantiate(struct dentry *d, struct inode *ip)
+void dentry_set(struct dentry *d, struct inode *ip)
 {
     spin_lock(&dcache_lock);
     assert(!d->inode);
     d->inode = ip;
+    if (!d->hashed)
+        hash_locked(d);
     spin_unlock(&dcache_lock);
 }
 
@@ -227,60 +177,28 @@ void dentry_unhash(struct dentry *d)
     spin_unlock(&dcache_lock);
 }
 
-void dentry_delete(struct dentry *d)
-{
-    struct inode *ip = NULL;
-
-    spin_lock(&dcache_lock);
-    if (d->hashed && atomic_load_explicit(&d->refs, memory_order_acquire) == 1) {
-        ip = d->inode; /* only the caller knows it: the entry goes on as a negative one */
-        d->inode = NULL;
-    } else {
-        unhash_locked(d);
-    }
-    spin_unlock(&dcache_lock);
-    inode_put(ip);
-}
-
 void dentry_move(struct dentry *d, struct dentry *to)
 {
-    struct dentry *old_parent = d->parent, *parent = to->parent;
-    char *name = to->name;
+    struct dentry *old_parent = d->parent;
+    char *name = d->name;
+    uint16_t len = d->len;
 
+    dentry_ref(to->parent);
     spin_lock(&dcache_lock);
     unhash_locked(to);
-    list_del(&d->hash_link);
-    list_del(&d->lru_link);
-    /* The two swap names: `to` goes on as the old one, for whoever still has it open. */
-    if (name == to->inline_name || d->name == d->inline_name) {
-        char buf[sizeof(d->inline_name)];
-        char *dname = d->name;
-        bool d_inline = dname == d->inline_name, to_inline = name == to->inline_name;
-
-        memcpy(buf, d->inline_name, sizeof(buf));
-        memcpy(d->inline_name, to->inline_name, sizeof(buf));
-        memcpy(to->inline_name, buf, sizeof(buf));
-        d->name = to_inline ? d->inline_name : name;
-        to->name = d_inline ? to->inline_name : dname;
-    } else {
-        to->name = d->name;
-        d->name = name;
-    }
-    uint16_t len = d->len;
+    unhash_locked(d);
+    /* `to` goes on under the old name, for whoever still has it open. */
+    d->name = to->name;
     d->len = to->len;
-    to->len = len;
     d->hash = to->hash;
-    if (parent != old_parent) {
-        dentry_ref_locked(parent);
-        list_del(&d->child_link);
-        list_add(&parent->children, &d->child_link);
-        d->parent = parent;
-    }
-    list_add(&buckets[d->hash & bucket_mask], &d->hash_link);
-    list_add_tail(&lru, &d->lru_link);
+    to->name = name;
+    to->len = len;
+    list_del(&d->child_link);
+    d->parent = to->parent;
+    list_add(&d->parent->children, &d->child_link);
+    hash_locked(d);
     spin_unlock(&dcache_lock);
-    if (parent != old_parent)
-        dentry_put(old_parent);
+    dentry_put(old_parent);
 }
 
 /* ---- Giving memory back ----------------------------------------------------------------------- */
@@ -288,47 +206,33 @@ void dentry_move(struct dentry *d, struct dentry *to)
 /* dcache_lock held: takes d out of the cache if it has no user. Then destroy it, lock dropped. */
 static bool kill_locked(struct dentry *d)
 {
-    uint32_t none = 0;
-
-    if (!d->hashed || !atomic_compare_exchange_strong(&d->refs, &none, DENTRY_DEAD))
+    if (!d->hashed || atomic_load_explicit(&d->refs, memory_order_acquire))
         return false;
-    d->hashed = false;
-    list_del(&d->hash_link);
-    list_del(&d->lru_link);
+    unhash_locked(d);
     return true;
-}
-
-static struct dentry *pick_victim(size_t *scan)
-{
-    struct dentry *d;
-
-    for (; *scan && !list_empty(&lru); (*scan)--) {
-        d = list_first(&lru, struct dentry, lru_link);
-        if (!d->touched && kill_locked(d))
-            return d;
-        d->touched = false;
-        list_del(&d->lru_link);
-        list_add_tail(&lru, &d->lru_link);
-    }
-    return NULL;
 }
 
 size_t dcache_shrink(size_t want)
 {
-    size_t objects = want * (PAGE_SIZE / sizeof(struct dentry));
-    size_t scan = 2 * MIN(objects, dcache_count()),
-           freed = 0; /* each at most twice: touched, not */
+    size_t objects = want * (PAGE_SIZE / sizeof(struct dentry)), freed = 0;
+    size_t scan = 2 * MIN(objects, dcache_count()); /* each at most twice: touched, not */
     struct dentry *d;
 
-    while (freed < objects) {
-        spin_lock(&dcache_lock);
-        d = pick_victim(&scan);
-        spin_unlock(&dcache_lock);
-        if (!d)
-            break;
-        dentry_put(destroy(d));
-        freed++;
+    spin_lock(&dcache_lock);
+    for (; scan && freed < objects && !list_empty(&lru); scan--) {
+        d = list_first(&lru, struct dentry, lru_link);
+        if (!d->touched && kill_locked(d)) {
+            spin_unlock(&dcache_lock);
+            dentry_put(destroy(d));
+            freed++;
+            spin_lock(&dcache_lock);
+            continue;
+        }
+        d->touched = false;
+        list_del(&d->lru_link);
+        list_add_tail(&lru, &d->lru_link);
     }
+    spin_unlock(&dcache_lock);
     return freed * sizeof(struct dentry) / PAGE_SIZE;
 }
 
@@ -382,21 +286,16 @@ bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d)
     return found;
 }
 
-bool dentry_covered(struct dentry *d)
-{
-    return READ_ONCE(d->mounted) != NULL;
-}
-
 struct dentry *dentry_top(struct dentry *d)
 {
     struct dentry *under = d;
 
-    if (!dentry_covered(d))
+    if (!READ_ONCE(d->mounted))
         return d;
     spin_lock(&dcache_lock);
     while (d->mounted)
         d = d->mounted->root;
-    dentry_ref_locked(d);
+    dentry_ref(d);
     spin_unlock(&dcache_lock);
     dentry_put(under);
     return d;

@@ -423,7 +423,7 @@ static int make_root(struct superblock *sb)
         inode_put(root);
         return -EINVAL;
     }
-    sb->root = dentry_make_root(sb, root);
+    sb->root = dentry_make_anon("/", root);
     return sb->root ? 0 : -ENOMEM;
 }
 

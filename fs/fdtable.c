@@ -196,8 +196,7 @@ struct files *files_share(struct files *fs)
 
 static void release_fd(struct files *fs, struct file *f)
 {
-    if (unlikely(f->inode->locks)) /* any descriptor's close ends the process's record locks */
-        flock_release_posix(f, fs);
+    flock_release(f->inode, fs); /* any descriptor's close ends the process's record locks */
     file_put(f);
 }
 

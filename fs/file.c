@@ -86,8 +86,7 @@ void file_attach(struct file *f, struct dentry *d, const struct file_ops *ops, i
 /* Leaves the file as it was reserved. */
 void file_detach(struct file *f)
 {
-    if (unlikely(f->inode->locks))
-        flock_release_file(f);
+    flock_release(f->inode, f);
     if (f->ops->release)
         f->ops->release(f);
     if (f->mode & FMODE_WRITE)
@@ -160,21 +159,6 @@ int file_mmap_check(struct file *f)
 }
 
 /* ---- For exec --------------------------------------------------------------------------------- */
-
-struct file *exec_open(const char *path)
-{
-    struct dentry *d = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
-    struct file *f;
-    int err = -EACCES;
-
-    if (is_err(d))
-        return (struct file *)d;
-    if (S_ISREG(d->inode->mode))
-        err = inode_permission(d->inode, MAY_EXEC);
-    f = err ? err_ptr(err) : file_open_dentry(d, O_RDONLY | O_LARGEFILE);
-    dentry_put(d);
-    return f;
-}
 
 void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The file layer's beginning and end: set-up, the mounts every system has, init's console, and what
  * is left to do before power-off. */
+#include "fs/dcache.h"
 #include "fs/fdtable.h"
 #include "fs/initrd.h"
-#include "fs/mount.h"
 #include "drivers/block.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -28,11 +28,10 @@ void fs_init(void)
 /* Not being there is no reason not to boot: a rescue image may lack the directory. */
 static void mount_at(const char *path, const char *type, uint64_t flags)
 {
-    struct dentry *at = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+    struct dentry *at = path_lookup(path);
     int err = is_err(at) ? ptr_err(at) : vfs_mount(type, at, type, flags, "");
 
-    if (!is_err(at))
-        dentry_put(at);
+    dentry_put(at);
     if (err)
         pr_warn("%s is not mounted on %s: error %d\n", type, path, err);
 }
@@ -48,7 +47,7 @@ static int mount_initrd(void)
 int fs_mount_root(const char *root)
 {
     uint64_t flags = boot_flag("ro") ? MS_RDONLY : 0;
-    int err = strcmp(root, "initrd") ? vfs_mount_root(root, "ext2", flags) : mount_initrd();
+    int err = strcmp(root, "initrd") ? vfs_mount(root, NULL, "ext2", flags, "") : mount_initrd();
 
     if (err)
         return err;

@@ -14,7 +14,6 @@
  */
 #include "fs/dcache.h"
 #include "lib/log.h"
-#include "lib/string.h"
 #include "mm/kmalloc.h"
 #include "proc/process.h"
 #include "proc/timer.h"
@@ -24,22 +23,29 @@
 static struct spinlock icache_lock = SPINLOCK_INIT(RANK_ICACHE, "icache");
 static struct waitq icache_wait = WAITQ_INIT(icache_wait);
 static struct list *buckets;
-static uint64_t bucket_mask;
+static uint32_t bucket_mask;
 static struct list lru = LIST_INIT(lru), dirty = LIST_INIT(dirty);
 static size_t ninodes, ndirty;
 static struct kcache *plain_inodes;
 
-void inode_cache_init(void)
+struct list *hash_buckets(uint32_t *mask)
 {
+    struct list *b;
     size_t n = 256;
 
     while (n < 16384 && n * 32 < page_total_count())
         n *= 2;
-    buckets = kmalloc(n * sizeof(*buckets), 0);
-    BUG_ON(!buckets);
+    b = kmalloc(n * sizeof(*b), 0);
+    BUG_ON(!b);
     for (size_t i = 0; i < n; i++)
-        list_init(&buckets[i]);
-    bucket_mask = n - 1;
+        list_init(&b[i]);
+    *mask = (uint32_t)n - 1;
+    return b;
+}
+
+void inode_cache_init(void)
+{
+    buckets = hash_buckets(&bucket_mask);
     plain_inodes = kcache_create("inode", sizeof(struct inode));
     page_register_shrinker(inode_cache_shrink);
 }
@@ -49,63 +55,46 @@ size_t inode_cache_count(void)
     return READ_ONCE(ninodes);
 }
 
-static struct list *bucket_of(const struct superblock *sb, uint64_t ino)
-{
-    uint64_t h = (ino ^ (uintptr_t)sb >> 4) * 0x9e3779b97f4a7c15UL;
-
-    return &buckets[h >> 40 & bucket_mask];
-}
-
-static struct inode *find_locked(struct superblock *sb, uint64_t ino)
-{
-    struct inode *ip;
-
-    list_for_each (ip, bucket_of(sb, ino), hash_link)
-        if (ip->ino == ino && ip->sb == sb)
-            return ip;
-    return NULL;
-}
-
 /* ---- Birth ------------------------------------------------------------------------------------ */
 
-static struct inode *object_alloc(struct superblock *sb, uint64_t ino)
+static struct inode *object_alloc(struct superblock *sb, uint64_t ino, bool fresh)
 {
     struct inode *ip =
         sb->ops->alloc_inode ? sb->ops->alloc_inode(sb) : kcache_alloc(plain_inodes, ALLOC_ZERO);
-    void *fs_private;
 
     if (!ip)
         return NULL;
-    fs_private = sb->ops->alloc_inode ? ip->fs_private : NULL;
-    memset(ip, 0, sizeof(*ip));
-    ip->fs_private = fs_private;
     atomic_init(&ip->refs, 1);
     ip->ino = ino;
     ip->sb = sb;
     ip->nlink = 1;
+    ip->fresh = fresh;
     mutex_init(&ip->lock, MUTEX_INODE);
     mapping_init(&ip->mapping, NULL);
     list_init(&ip->hash_link);
     list_init(&ip->sb_link);
     list_init(&ip->lru_link);
     list_init(&ip->dirty_link);
+    list_init(&ip->locks);
     return ip;
 }
 
 static void object_free(struct inode *ip)
 {
-    flock_free(ip);
+    assert(list_empty(&ip->locks));
     if (ip->sb->ops->free_inode)
         ip->sb->ops->free_inode(ip);
     else
         kcache_free(plain_inodes, ip);
 }
 
-static void insert_locked(struct inode *ip)
+static void clean_locked(struct inode *ip)
 {
-    list_add(bucket_of(ip->sb, ip->ino), &ip->hash_link);
-    list_add_tail(&ip->sb->inodes, &ip->sb_link);
-    ninodes++;
+    if (!ip->dirty)
+        return;
+    ip->dirty = false;
+    list_del(&ip->dirty_link);
+    ndirty--;
 }
 
 static void remove_locked(struct inode *ip)
@@ -113,68 +102,58 @@ static void remove_locked(struct inode *ip)
     list_del(&ip->hash_link);
     list_del(&ip->sb_link);
     list_del(&ip->lru_link);
-    if (ip->dirty) {
-        ip->dirty = false;
-        list_del(&ip->dirty_link);
-        ndirty--;
-    }
+    clean_locked(ip);
     ninodes--;
 }
 
-static bool settled(struct superblock *sb, uint64_t ino)
+/*
+ * *out: the inode of that number, referenced; or add, which takes its place if there is none. False
+ * if there is one that is not ready, or on its way out: ask again.
+ */
+static bool find_or_add(struct superblock *sb, uint64_t ino, struct inode *add, struct inode **out)
 {
+    uint64_t h = (ino ^ (uintptr_t)sb >> 4) * 0x9e3779b97f4a7c15UL;
+    struct list *bucket = &buckets[h >> 40 & bucket_mask];
     struct inode *ip;
-    bool busy;
+    bool ready = true;
 
     spin_lock(&icache_lock);
-    ip = find_locked(sb, ino);
-    busy = ip && (ip->fresh || ip->evicting);
-    spin_unlock(&icache_lock);
-    return !busy;
-}
-
-/* The cached one, referenced; NULL if there is none (then the lock is still held). */
-static struct inode *lookup_or_lock(struct superblock *sb, uint64_t ino)
-{
-    struct inode *ip;
-
-    for (;;) {
-        spin_lock(&icache_lock);
-        ip = find_locked(sb, ino);
-        if (!ip)
-            return NULL;
-        if (!ip->fresh && !ip->evicting)
+    list_for_each (ip, bucket, hash_link)
+        if (ip->ino == ino && ip->sb == sb)
             break;
-        spin_unlock(&icache_lock);
-        wait_event(&icache_wait, settled(sb, ino));
+    if (&ip->hash_link == bucket) {
+        ip = add;
+        if (add) {
+            list_add(bucket, &add->hash_link);
+            list_add_tail(&sb->inodes, &add->sb_link);
+            ninodes++;
+        }
+    } else if (ip->fresh || ip->evicting) {
+        ready = false;
+    } else {
+        inode_ref(ip);
     }
-    atomic_fetch_add_explicit(&ip->refs, 1, memory_order_relaxed);
-    ip->touched = true;
     spin_unlock(&icache_lock);
-    return ip;
+    *out = ip;
+    return ready;
 }
 
 struct inode *inode_get(struct superblock *sb, uint64_t ino)
 {
-    struct inode *ip = lookup_or_lock(sb, ino), *other;
+    struct inode *ip, *new;
     int err;
 
+    wait_event(&icache_wait, find_or_add(sb, ino, NULL, &ip));
     if (ip)
         return ip;
-    spin_unlock(&icache_lock);
-
-    ip = object_alloc(sb, ino);
-    if (!ip)
+    new = object_alloc(sb, ino, true);
+    if (!new)
         return err_ptr(-ENOMEM);
-    other = lookup_or_lock(sb, ino);
-    if (other) {
-        object_free(ip);
-        return other;
+    wait_event(&icache_wait, find_or_add(sb, ino, new, &ip));
+    if (ip != new) {
+        object_free(new);
+        return ip;
     }
-    ip->fresh = true;
-    insert_locked(ip);
-    spin_unlock(&icache_lock);
-
     err = sb->ops->read_inode(ip);
     spin_lock(&icache_lock);
     ip->fresh = false;
@@ -191,20 +170,17 @@ struct inode *inode_get(struct superblock *sb, uint64_t ino)
 
 struct inode *inode_new(struct superblock *sb, uint64_t ino)
 {
-    struct inode *ip = object_alloc(sb, ino), *old;
+    struct inode *new = object_alloc(sb, ino, false), *ip;
 
-    if (!ip)
+    if (!new)
         return NULL;
-    old = lookup_or_lock(sb, ino);
-    if (old) {
-        /* The file system gave a live inode's number away: a damaged bitmap. */
-        inode_put(old);
-        object_free(ip);
-        return NULL;
-    }
-    insert_locked(ip);
-    spin_unlock(&icache_lock);
-    return ip;
+    wait_event(&icache_wait, find_or_add(sb, ino, new, &ip));
+    if (ip == new)
+        return new;
+    /* The file system gave a live inode's number away: a damaged bitmap. */
+    inode_put(ip);
+    object_free(new);
+    return NULL;
 }
 
 struct inode *inode_ref(struct inode *ip)
@@ -215,7 +191,13 @@ struct inode *inode_ref(struct inode *ip)
 
 /* ---- Death ------------------------------------------------------------------------------------ */
 
-/* ip->evicting is set and nobody has a reference. */
+/* Nobody has a reference: from here on who wants the number waits. */
+static void claim_locked(struct inode *ip)
+{
+    ip->evicting = true;
+    list_del(&ip->lru_link);
+}
+
 static void evict(struct inode *ip)
 {
     mapping_destroy(&ip->mapping);
@@ -230,53 +212,41 @@ static void evict(struct inode *ip)
 
 void inode_put(struct inode *ip)
 {
-    uint32_t refs;
+    bool last, gone;
 
     if (!ip)
         return;
-    refs = atomic_load_explicit(&ip->refs, memory_order_relaxed);
-    while (refs > 1)
-        if (atomic_compare_exchange_weak_explicit(&ip->refs, &refs, refs - 1, memory_order_release,
-                                                  memory_order_relaxed))
-            return;
-
     spin_lock(&icache_lock);
-    if (atomic_fetch_sub_explicit(&ip->refs, 1, memory_order_acq_rel) != 1) {
-        spin_unlock(&icache_lock);
-        return;
-    }
-    if (ip->nlink) {
-        if (list_empty(&ip->lru_link))
-            list_add_tail(&lru, &ip->lru_link);
-        spin_unlock(&icache_lock);
-        return;
-    }
-    ip->evicting = true;
-    list_del(&ip->lru_link); /* it may be there from an earlier rest: one eviction only */
+    last = atomic_fetch_sub_explicit(&ip->refs, 1, memory_order_acq_rel) == 1;
+    gone = last && !ip->nlink;
+    if (gone)
+        claim_locked(ip);
+    list_del(&ip->lru_link); /* it may be there from an earlier rest */
+    if (last && !gone)
+        list_add_tail(&lru, &ip->lru_link);
     spin_unlock(&icache_lock);
-    evict(ip);
+    if (gone)
+        evict(ip);
 }
 
 /* Takes the next unused, clean inode off the LRU list and marks it; NULL after a full round. */
-static struct inode *pick_victim(size_t *scan)
+static struct inode *claim_oldest(size_t *scan)
 {
     struct inode *ip, *found = NULL;
 
     spin_lock(&icache_lock);
-    while (*scan && !list_empty(&lru) && !found) {
+    for (; *scan && !list_empty(&lru) && !found; (*scan)--) {
         ip = list_first(&lru, struct inode, lru_link);
         list_del(&ip->lru_link);
-        (*scan)--;
         if (atomic_load_explicit(&ip->refs, memory_order_relaxed))
             continue; /* in use again: comes back when it is put */
         /* Pages are the page cache's to take; an inode follows when its last page is gone. */
-        if (ip->touched || ip->dirty || ip->mapping.npages) {
-            ip->touched = false;
+        if (ip->dirty || ip->mapping.npages) {
             list_add_tail(&lru, &ip->lru_link);
-            continue;
+        } else {
+            claim_locked(ip);
+            found = ip;
         }
-        ip->evicting = true;
-        found = ip;
     }
     spin_unlock(&icache_lock);
     return found;
@@ -284,34 +254,32 @@ static struct inode *pick_victim(size_t *scan)
 
 size_t inode_cache_shrink(size_t want)
 {
-    size_t objects = want * (PAGE_SIZE / sizeof(struct inode));
-    size_t scan = 2 * MIN(objects, inode_cache_count()), freed = 0; /* as for dentries */
+    size_t objects = want * (PAGE_SIZE / sizeof(struct inode)), freed = 0;
+    size_t scan = MIN(2 * objects, inode_cache_count());
     struct inode *ip;
 
-    while (freed < objects && (ip = pick_victim(&scan))) {
+    for (; freed < objects && (ip = claim_oldest(&scan)); freed++)
         evict(ip);
-        freed++;
-    }
     return freed * sizeof(struct inode) / PAGE_SIZE;
 }
 
-static struct inode *pick_unused_of(struct superblock *sb, bool *busy)
+/* *busy: some are in use. */
+static struct inode *claim_unused_of(struct superblock *sb, bool *busy)
 {
-    struct inode *ip;
+    struct inode *ip, *found = NULL;
 
     *busy = false;
     spin_lock(&icache_lock);
     list_for_each (ip, &sb->inodes, sb_link) {
         if (!atomic_load_explicit(&ip->refs, memory_order_relaxed) && !ip->evicting) {
-            ip->evicting = true;
-            list_del(&ip->lru_link);
-            spin_unlock(&icache_lock);
-            return ip;
+            claim_locked(ip);
+            found = ip;
+            break;
         }
         *busy = true;
     }
     spin_unlock(&icache_lock);
-    return NULL;
+    return found;
 }
 
 bool inode_cache_drop_sb(struct superblock *sb)
@@ -319,7 +287,7 @@ bool inode_cache_drop_sb(struct superblock *sb)
     struct inode *ip;
     bool busy;
 
-    while ((ip = pick_unused_of(sb, &busy)))
+    while ((ip = claim_unused_of(sb, &busy)))
         evict(ip);
     return !busy;
 }
@@ -328,8 +296,7 @@ bool inode_cache_drop_sb(struct superblock *sb)
 
 void inode_mark_dirty(struct inode *ip)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* [4] */
-    if (READ_ONCE(ip->dirty) || !ip->sb->ops->write_inode)
+    if (!ip->sb->ops->write_inode)
         return;
     spin_lock(&icache_lock);
     if (!ip->dirty) {
@@ -338,14 +305,6 @@ void inode_mark_dirty(struct inode *ip)
         ndirty++;
     }
     spin_unlock(&icache_lock);
-}
-
-static void clean_locked(struct inode *ip)
-{
-    WRITE_ONCE(ip->dirty, false);
-    atomic_thread_fence(memory_order_seq_cst);
-    list_del(&ip->dirty_link);
-    ndirty--;
 }
 
 static int write_attributes(struct inode *ip, bool wait)
@@ -362,31 +321,28 @@ static int write_attributes(struct inode *ip, bool wait)
 
 static struct inode *pick_dirty(struct superblock *sb)
 {
-    struct inode *ip;
+    struct inode *ip, *found = NULL;
 
     spin_lock(&icache_lock);
     list_for_each (ip, &dirty, dirty_link) {
         if ((sb && ip->sb != sb) || ip->evicting)
             continue;
-        atomic_fetch_add_explicit(&ip->refs, 1, memory_order_relaxed);
+        found = inode_ref(ip);
         clean_locked(ip);
-        spin_unlock(&icache_lock);
-        return ip;
+        break;
     }
     spin_unlock(&icache_lock);
-    return NULL;
+    return found;
 }
 
 int inode_write_dirty(struct superblock *sb, bool wait)
 {
     struct inode *ip;
-    int err, first = 0;
+    int first = 0;
 
     /* What becomes dirty meanwhile is for the next round: writers must not keep us here. */
     for (size_t left = READ_ONCE(ndirty); left && (ip = pick_dirty(sb)); left--) {
-        err = write_attributes(ip, wait);
-        if (!first)
-            first = err;
+        first = first_error(first, write_attributes(ip, wait));
         inode_put(ip);
     }
     return first;
@@ -394,25 +350,19 @@ int inode_write_dirty(struct superblock *sb, bool wait)
 
 int inode_sync(struct inode *ip, bool data_only)
 {
-    int err = mapping_writeback(&ip->mapping, 0, UINT64_MAX, true), err2;
+    int err = mapping_writeback(&ip->mapping, 0, UINT64_MAX, true);
     bool was_dirty;
 
     (void)data_only; /* size and blocks travel with the attributes */
     spin_lock(&icache_lock);
     was_dirty = ip->dirty;
-    if (was_dirty)
-        clean_locked(ip);
+    clean_locked(ip);
     spin_unlock(&icache_lock);
-    err2 = was_dirty ? write_attributes(ip, true) : 0;
-    if (!err)
-        err = err2;
-    if (ip->sb->ops->sync) {
-        err2 = ip->sb->ops->sync(ip->sb, true);
-        if (!err)
-            err = err2;
-    }
-    err2 = mapping_take_error(&ip->mapping);
-    return err ? err : err2;
+    if (was_dirty)
+        err = first_error(err, write_attributes(ip, true));
+    if (ip->sb->ops->sync)
+        err = first_error(err, ip->sb->ops->sync(ip->sb, true));
+    return first_error(err, mapping_take_error(&ip->mapping));
 }
 
 /* ---- Permission, owners, times ---------------------------------------------------------------- */
@@ -544,24 +494,18 @@ void inode_kill_suid(struct inode *ip)
     inode_mark_dirty(ip);
 }
 
-static int check_size(struct inode *ip, uint64_t size)
-{
-    struct process *p = current->proc;
-
-    if (size > inode_size(ip) && p && size > p->limits[RLIMIT_FSIZE].rlim_cur) {
-        signal_send_thread(current, SIGXFSZ, NULL);
-        return -EFBIG;
-    }
-    return size > ip->sb->max_size ? -EFBIG : 0;
-}
-
 int inode_set_size(struct inode *ip, uint64_t size)
 {
-    int err = -EINVAL;
+    struct process *p = current->proc;
+    int err = size > ip->sb->max_size ? -EFBIG : 0;
 
     inode_lock(ip);
-    if (S_ISREG(ip->mode) && ip->ops->truncate)
-        err = check_size(ip, size);
+    if (!S_ISREG(ip->mode) || !ip->ops->truncate)
+        err = -EINVAL;
+    if (!err && p && size > inode_size(ip) && size > p->limits[RLIMIT_FSIZE].rlim_cur) {
+        signal_send_thread(current, SIGXFSZ, NULL);
+        err = -EFBIG;
+    }
     if (!err)
         err = ip->ops->truncate(ip, size);
     if (!err) {

@@ -8,7 +8,7 @@
  * Locks: mount_lock (mutex) for all of mounting, unmounting and syncing; dcache_lock for the
  * crossing. The list of mounts changes under both, so either is enough to walk it.
  */
-#include "fs/mount.h"
+#include "fs/dcache.h"
 #include "fs/devices.h"
 #include "drivers/block.h"
 #include "lib/log.h"
@@ -50,21 +50,16 @@ static struct fs_type *find_type(const char *name)
     return NULL;
 }
 
-static void superblock_init(struct superblock *sb, const struct fs_type *type)
+void superblock_init(struct superblock *sb, const struct fs_type *type)
 {
     sb->type = type;
+    sb->flags = MS_NOATIME;
+    sb->block_size = PAGE_SIZE;
     sb->max_size = INT64_MAX;
     mutex_init(&sb->rename_lock, MUTEX_RENAME);
     list_init(&sb->inodes);
     list_init(&sb->link);
     sb->dev = make_dev(0, ++last_anon_dev);
-}
-
-int superblock_init_internal(struct superblock *sb, const struct fs_type *type)
-{
-    superblock_init(sb, type);
-    sb->flags = MS_NOATIME;
-    return 0;
 }
 
 static bool device_mounted(const struct block_device *bd)
@@ -75,6 +70,21 @@ static bool device_mounted(const struct block_device *bd)
         if (sb->bdev == bd)
             return true;
     return false;
+}
+
+/* Nobody is in it: undoes type->mount, and what was done since. */
+static void destroy_superblock(struct superblock *sb)
+{
+    dentry_put(sb->root);
+    if (!inode_cache_drop_sb(sb)) {
+        pr_err("%s on %s: inodes still in use after unmounting\n", sb->type->name, sb->source);
+        return; /* leaked, so that whoever uses them finds them */
+    }
+    if (sb->ops->unmount)
+        sb->ops->unmount(sb);
+    if (sb->bdev)
+        block_flush(sb->bdev);
+    kfree(sb);
 }
 
 /* Fresh, filled by the file system, not yet anywhere. */
@@ -96,43 +106,14 @@ static struct superblock *make_superblock(const struct fs_type *type, struct blo
     err = type->mount(sb, options);
     if (!err)
         return sb;
-    if (sb->root) {
-        dentry_put(sb->root);
-        inode_cache_drop_sb(sb);
-        if (sb->ops->unmount)
-            sb->ops->unmount(sb);
-    }
-    kfree(sb);
+    if (sb->root)
+        destroy_superblock(sb);
+    else
+        kfree(sb);
     return err_ptr(err);
 }
 
-static void destroy_superblock(struct superblock *sb)
-{
-    dentry_put(sb->root);
-    if (!inode_cache_drop_sb(sb)) {
-        pr_err("%s on %s: inodes still in use after unmounting\n", sb->type->name, sb->source);
-        return; /* leaked, so that whoever uses them finds them */
-    }
-    if (sb->ops->unmount)
-        sb->ops->unmount(sb);
-    if (sb->bdev)
-        block_flush(sb->bdev);
-    kfree(sb);
-}
-
 /* ---- Mounting --------------------------------------------------------------------------------- */
-
-static struct block_device *device_of_node(struct inode *ip)
-{
-    struct block_device *bd;
-
-    if (!S_ISBLK(ip->mode))
-        return err_ptr(-ENOTBLK);
-    for (unsigned i = 0; (bd = block_at(i)); i++)
-        if (ip->rdev == make_dev(BLOCK_MAJOR, bd->minor))
-            return bd;
-    return err_ptr(-ENXIO);
-}
 
 /* The device that source names: a node, or at boot, before there are any, "/dev/NAME". */
 static struct block_device *find_device(const char *source)
@@ -140,16 +121,23 @@ static struct block_device *find_device(const char *source)
     struct block_device *bd;
     struct dentry *d;
 
-    if (vfs_root) {
-        d = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW);
-        if (is_err(d))
-            return err_ptr(ptr_err(d));
-        bd = device_of_node(d->inode);
-        dentry_put(d);
-        return bd;
+    if (!vfs_root) {
+        bd = block_find(strncmp(source, "/dev/", 5) ? source : source + 5);
+        return bd ? bd : err_ptr(-ENXIO);
     }
-    bd = block_find(strncmp(source, "/dev/", 5) ? source : source + 5);
-    return bd ? bd : err_ptr(-ENXIO);
+    d = path_lookup(source);
+    if (is_err(d))
+        return (struct block_device *)d;
+    bd = err_ptr(-ENOTBLK);
+    for (unsigned i = 0; S_ISBLK(d->inode->mode); i++) {
+        bd = block_at(i);
+        if (!bd)
+            bd = err_ptr(-ENXIO);
+        if (is_err(bd) || d->inode->rdev == make_dev(BLOCK_MAJOR, bd->minor))
+            break;
+    }
+    dentry_put(d);
+    return bd;
 }
 
 /* Hangs sb over `at` (NULL: it becomes the root). Consumes nothing. */
@@ -174,29 +162,13 @@ static int attach(struct superblock *sb, struct dentry *at)
     return err;
 }
 
-static int mount_locked(const struct fs_type *type, struct block_device *bd, const char *source,
-                        struct dentry *at, uint64_t flags, const char *options)
-{
-    struct superblock *sb;
-    int err;
-
-    if (bd && device_mounted(bd))
-        return -EBUSY;
-    sb = make_superblock(type, bd, source, flags, options);
-    if (is_err(sb))
-        return ptr_err(sb);
-    err = attach(sb, at);
-    if (err)
-        destroy_superblock(sb);
-    return err;
-}
-
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options)
 {
     const struct fs_type *t = find_type(type);
     struct block_device *bd = NULL;
-    int err;
+    struct superblock *sb;
+    int err = -EBUSY;
 
     if (!t)
         return -ENODEV;
@@ -207,14 +179,14 @@ int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t 
     if (is_err(bd))
         return ptr_err(bd);
     mutex_lock(&mount_lock);
-    err = mount_locked(t, bd, source, at, flags, options);
+    if (!bd || !device_mounted(bd)) {
+        sb = make_superblock(t, bd, source, flags, options);
+        err = is_err(sb) ? ptr_err(sb) : attach(sb, at);
+        if (err && !is_err(sb))
+            destroy_superblock(sb);
+    }
     mutex_unlock(&mount_lock);
     return err;
-}
-
-int vfs_mount_root(const char *source, const char *type, uint64_t flags)
-{
-    return vfs_mount(source, NULL, type, flags, "");
 }
 
 static int remount(struct superblock *sb, uint64_t flags)
@@ -228,7 +200,7 @@ static int remount(struct superblock *sb, uint64_t flags)
         return -EACCES;
     if (read_only != sb->read_only) {
         if (read_only)
-            err = vfs_sync_sb(sb, true);
+            err = vfs_sync_sb(sb);
         if (!err && sb->ops->remount)
             err = sb->ops->remount(sb, read_only);
     }
@@ -241,52 +213,29 @@ static int remount(struct superblock *sb, uint64_t flags)
 
 /* ---- Unmounting ------------------------------------------------------------------------------- */
 
-/* Takes sb out of the tree if nobody is in it. */
-static int detach(struct superblock *sb)
+/* mount_lock held. MNT_DETACH does not unmount what is in use either. */
+static int unmount(struct superblock *sb)
 {
-    int err = 0;
+    struct dentry *at = sb->mountpoint;
+    bool busy;
 
+    if (!at)
+        return -EBUSY;
     dentry_prune(sb->root);
     spin_lock(&dcache_lock);
-    if ((atomic_load(&sb->root->refs) & ~DENTRY_DEAD) != 1 || sb->root->mounted)
-        err = -EBUSY;
-    if (!err) {
-        sb->mountpoint->mounted = NULL;
+    busy = (atomic_load(&sb->root->refs) & ~DENTRY_DEAD) != 1 || sb->root->mounted;
+    if (!busy) {
+        at->mounted = NULL;
         list_del(&sb->link);
     }
     spin_unlock(&dcache_lock);
-    return err;
-}
-
-static int unmount_locked(struct superblock *sb)
-{
-    int err = detach(sb);
-
-    if (err)
-        return err;
+    if (busy)
+        return -EBUSY;
     if (!sb->read_only)
-        vfs_sync_sb(sb, true);
-    dentry_put(sb->mountpoint);
+        vfs_sync_sb(sb);
+    dentry_put(at);
     destroy_superblock(sb);
     return 0;
-}
-
-/* Consumes the reference on root. MNT_DETACH does not unmount what is in use either. */
-int vfs_unmount(struct dentry *root, int flags)
-{
-    struct superblock *sb = root->sb;
-    bool is_root = root == sb->root;
-    int err;
-
-    (void)flags;
-    mutex_lock(&mount_lock); /* from here on sb stays, without our reference too */
-    dentry_put(root);
-    if (!is_root)
-        err = -EINVAL;
-    else
-        err = sb->mountpoint ? unmount_locked(sb) : -EBUSY;
-    mutex_unlock(&mount_lock);
-    return err;
 }
 
 /* ---- System calls ----------------------------------------------------------------------------- */
@@ -296,6 +245,8 @@ static long do_mount(const char *source, struct dentry *at, const char *type, ui
 {
     long err;
 
+    if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+        flags &= ~(uint64_t)MS_MGC_MSK;
     if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
         return 0; /* there is one view of the tree: nothing to propagate */
     if (flags & (MS_BIND | MS_MOVE))
@@ -310,82 +261,73 @@ static long do_mount(const char *source, struct dentry *at, const char *type, ui
     return err;
 }
 
-/* A string argument that may be NULL. */
-static char *string_arg(uaddr_t u)
+long sys_mount(uaddr_t source, uaddr_t target, uaddr_t type, uint64_t flags, uaddr_t data)
 {
-    char *s;
+    const uaddr_t from[] = {source, type, data}; /* each may be NULL */
+    char *arg = kmalloc(3 * PATH_MAX, ALLOC_ZERO);
+    struct dentry *at = lookup_at(AT_FDCWD, target, 0);
+    long err = is_err(at) ? ptr_err(at) : arg ? 0 : -ENOMEM;
 
-    if (u)
-        return path_from_user(u, true);
-    s = kzalloc(1);
-    return s ? s : err_ptr(-ENOMEM);
-}
-
-long sys_mount(uaddr_t usource, uaddr_t utarget, uaddr_t utype, uint64_t flags, uaddr_t udata)
-{
-    char *arg[3] = {string_arg(usource), string_arg(utype), string_arg(udata)};
-    struct dentry *at = NULL;
-    long err = 0;
-
-    if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
-        flags &= ~(uint64_t)MS_MGC_MSK;
-    for (unsigned i = 0; i < 3; i++)
-        if (is_err(arg[i]) && !err)
-            err = ptr_err(arg[i]);
-    if (!err) {
-        at = path_lookup_user(AT_FDCWD, utarget, LOOKUP_FOLLOW);
-        err = is_err(at) ? ptr_err(at) : 0;
-    }
-    if (!err) {
-        err = caller_is_root() ? do_mount(arg[0], at, arg[1], flags, arg[2]) : -EPERM;
-        dentry_put(at);
-    }
-    for (unsigned i = 0; i < 3; i++)
-        path_free(arg[i]);
+    for (unsigned i = 0; !err && i < 3; i++)
+        if (from[i])
+            err = MIN(strncpy_from_user(arg + i * PATH_MAX, from[i], PATH_MAX), 0);
+    if (!err)
+        err = caller_is_root() ? do_mount(arg, at, arg + PATH_MAX, flags, arg + 2 * PATH_MAX)
+                               : -EPERM;
+    dentry_put(at);
+    kfree(arg);
     return err;
 }
 
 long sys_umount2(uaddr_t target, int flags)
 {
+    struct superblock *sb;
     struct dentry *d;
+    bool is_root;
+    int err;
 
     if (flags & ~UMOUNT_FLAGS)
         return -EINVAL;
     if (!caller_is_root())
         return -EPERM;
-    d = path_lookup_user(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
-    return is_err(d) ? ptr_err(d) : vfs_unmount(d, flags);
+    d = lookup_at(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0);
+    if (is_err(d))
+        return ptr_err(d);
+    sb = d->sb;
+    is_root = d == sb->root;
+    mutex_lock(&mount_lock); /* from here on sb stays, without our reference too */
+    dentry_put(d);
+    err = is_root ? unmount(sb) : -EINVAL;
+    mutex_unlock(&mount_lock);
+    return err;
 }
 
 /* ---- /proc/mounts ----------------------------------------------------------------------------- */
 
-struct text {
+/* Lines that are gathered without allocating: the lock is a spinlock. */
+struct lines {
     char *buf;
     size_t size, len; /* len: what it would be with room enough */
 };
 
-static void text_add(struct text *t, const char *s)
+static void printf_like(2, 3) add(struct lines *l, const char *fmt, ...)
 {
-    for (; *s; s++, t->len++)
-        if (t->len < t->size)
-            t->buf[t->len] = *s;
+    size_t at = MIN(l->len, l->size);
+    va_list ap;
+
+    va_start(ap, fmt);
+    l->len += (size_t)vsnprintf(l->buf + at, l->size - at, fmt, ap);
+    va_end(ap);
 }
 
 /* A name with the separators written in octal, as in fstab. */
-static void text_add_name(struct text *t, const char *s)
+static void add_name(struct lines *l, const char *s)
 {
-    char c[8];
-
-    for (; *s; s++) {
-        bool plain = *s != ' ' && *s != '\t' && *s != '\n' && *s != '\\';
-
-        snprintf(c, sizeof(c), plain ? "%c" : "\\%03o", (unsigned char)*s);
-        text_add(t, c);
-    }
+    for (; *s; s++)
+        add(l, strchr(" \t\n\\", *s) ? "\\%03o" : "%c", (unsigned char)*s);
 }
 
-static void mount_line(struct text *t, const struct superblock *sb, const struct dentry *root,
-                       char *path)
+static void add_mount(struct lines *l, const struct superblock *sb, const char *path)
 {
     static const struct {
         uint64_t flag;
@@ -394,25 +336,20 @@ static void mount_line(struct text *t, const struct superblock *sb, const struct
         {MS_NOSUID, ",nosuid"},   {MS_NODEV, ",nodev"},           {MS_NOEXEC, ",noexec"},
         {MS_NOATIME, ",noatime"}, {MS_NODIRATIME, ",nodiratime"}, {MS_SYNCHRONOUS, ",sync"},
     };
-    char *at = dentry_path_locked(sb->root, root, path, PATH_MAX);
 
-    text_add_name(t, *sb->source ? sb->source : "none");
-    text_add(t, " ");
-    text_add_name(t, at ? at : "?");
-    text_add(t, " ");
-    text_add(t, sb->type->name);
-    text_add(t, sb->read_only ? " ro" : " rw");
+    add_name(l, *sb->source ? sb->source : "none");
+    add(l, " ");
+    add_name(l, path ? path : "?");
+    add(l, " %s %s", sb->type->name, sb->read_only ? "ro" : "rw");
     for (unsigned i = 0; i < ARRAY_SIZE(options); i++)
         if (sb->flags & options[i].flag)
-            text_add(t, options[i].name);
-    if (!(sb->flags & (MS_NOATIME | MS_STRICTATIME)))
-        text_add(t, ",relatime");
-    text_add(t, " 0 0\n");
+            add(l, "%s", options[i].name);
+    add(l, sb->flags & (MS_NOATIME | MS_STRICTATIME) ? " 0 0\n" : ",relatime 0 0\n");
 }
 
 size_t mounts_text(char *buf, size_t size)
 {
-    struct text t = {.buf = buf, .size = size};
+    struct lines l = {.buf = buf, .size = size};
     char *path = kmalloc(PATH_MAX, 0);
     struct dentry *root;
     struct superblock *sb;
@@ -422,9 +359,9 @@ size_t mounts_text(char *buf, size_t size)
     root = current_root();
     spin_lock(&dcache_lock);
     list_for_each (sb, &mounts, link)
-        mount_line(&t, sb, root, path);
+        add_mount(&l, sb, dentry_path_locked(sb->root, root, path, PATH_MAX));
     spin_unlock(&dcache_lock);
     dentry_put(root);
     kfree(path);
-    return t.len;
+    return l.len;
 }

@@ -5,29 +5,25 @@
  * existing files only (who creates a file may open it in any mode).
  */
 #include "fs/dcache.h"
-#include "lib/log.h"
 #include "mm/kmalloc.h"
 #include "proc/files.h"
-#include "proc/process.h"
 #include "proc/syscalls.h"
 
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
+#define FOR_EXEC (1 << 30) /* of vfs_open's flags only: may be executed, and need not be readable */
+
 /* O_PATH: the file can be named through it, and nothing else. */
 static const struct file_ops path_file_ops;
 
-static int access_mask(int flags)
-{
-    static const int mask[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
-
-    return mask[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
-}
-
 static int may_open(struct inode *ip, int flags)
 {
-    int mask = access_mask(flags);
+    static const int access[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+    int mask = access[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
 
+    if (flags & FOR_EXEC)
+        return S_ISREG(ip->mode) ? inode_permission(ip, MAY_EXEC) : -EACCES;
     if (S_ISLNK(ip->mode))
         return -ELOOP;
     if (S_ISDIR(ip->mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
@@ -51,65 +47,28 @@ static const struct file_ops *ops_for(struct inode *ip)
 }
 
 /* d in the reserved file f. On failure f is as it was. */
-static int open_dentry(struct file *f, struct dentry *d, int flags)
-{
-    const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(d->inode);
-    int err;
-
-    if (!ops)
-        return -ENXIO;
-    file_attach(f, d, ops, flags);
-    err = ops->open ? ops->open(d->inode, f) : 0;
-    if (err) {
-        f->ops = &path_file_ops; /* it was never open: nothing to release */
-        file_detach(f);
-    }
-    return err;
-}
-
-struct file *file_open_dentry(struct dentry *d, int flags)
-{
-    struct file *f = file_reserve();
-    int err = is_err(f) ? ptr_err(f) : open_dentry(f, d, flags);
-
-    if (!err)
-        return f;
-    if (!is_err(f))
-        file_unreserve(f);
-    return err_ptr(err);
-}
-
 static int open_existing(struct file *f, struct dentry *d, int flags, bool created)
 {
+    struct inode *ip = d->inode;
+    const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(ip);
     int err = 0;
 
-    if ((flags & O_DIRECTORY) && !S_ISDIR(d->inode->mode))
+    if ((flags & O_DIRECTORY) && !S_ISDIR(ip->mode))
         return -ENOTDIR;
     if (!(flags & O_PATH) && !created)
-        err = may_open(d->inode, flags);
-    if (!err)
-        err = open_dentry(f, d, flags);
-    if (err || created || !(flags & O_TRUNC) || !S_ISREG(d->inode->mode))
+        err = may_open(ip, flags);
+    if (err)
         return err;
-    err = inode_set_size(d->inode, 0);
+    if (!ops)
+        return -ENXIO;
+    file_attach(f, d, ops, flags & ~FOR_EXEC);
+    err = ops->open ? ops->open(ip, f) : 0;
+    if (err)
+        f->ops = &path_file_ops; /* it was never open: nothing to release */
+    else if ((flags & O_TRUNC) && !created && S_ISREG(ip->mode))
+        err = inode_set_size(ip, 0);
     if (err)
         file_detach(f);
-    return err;
-}
-
-/* The locked directory w->dir has no such name: d is negative. */
-static int create_file(struct walk *w, struct dentry *d, uint32_t mode)
-{
-    struct inode *dir = w->dir->inode, *ip;
-    int err = dir->nlink ? inode_permission(dir, MAY_WRITE | MAY_EXEC) : -ENOENT;
-
-    if (!err && !dir->ops->create)
-        err = -EACCES;
-    if (!err)
-        err = dir->ops->create(dir, d->name, d->len, (mode & 07777 & ~current_umask()) | S_IFREG,
-                               &ip);
-    if (!err)
-        dentry_instantiate(d, ip);
     return err;
 }
 
@@ -122,7 +81,7 @@ static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode,
     inode_lock(w->dir->inode);
     d = walk_last_locked(w);
     if (!is_err(d) && !d->inode) {
-        err = create_file(w, d, mode);
+        err = create_locked(w, d, &(struct new_name){.mode = (mode & 07777) | S_IFREG});
         *created = !err;
     } else if (!is_err(d) && (flags & O_EXCL)) {
         err = -EEXIST;
@@ -134,63 +93,32 @@ static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode,
     return err_ptr(err);
 }
 
-enum { OPENED, GO_ON }; /* GO_ON: a link was followed */
-
-/* One round of open(O_CREAT). */
-static int create_step(struct walk *w, struct file *f, int flags, uint32_t mode)
+static int open_create(struct file *f, struct walk *w, int flags, uint32_t mode)
 {
-    bool created = false;
     struct dentry *d;
-    int err = walk_to_parent(w);
+    bool created = false, follow = true;
+    int err = 0;
 
-    if (err)
-        return err;
-    if (w->last == LAST_ROOT && w->links) /* a magic link led straight to the file */
-        return open_existing(f, w->dir, flags, false);
-    if (w->last != LAST_NAME || w->slash)
-        return -EISDIR;
-    d = lookup_or_create(w, flags, mode, &created);
-    if (is_err(d))
-        return ptr_err(d);
-    d = dentry_top(d);
-    if (S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW)) {
-        err = walk_follow_last(w, d);
-        err = err ? err : GO_ON;
-    } else {
-        err = open_existing(f, d, flags, created);
+    while (follow && !err) {
+        if (w->last == LAST_ROOT && w->links) /* a magic link led straight to the file */
+            return open_existing(f, w->dir, flags, false);
+        if (w->last != LAST_NAME || w->slash)
+            return -EISDIR;
+        d = lookup_or_create(w, flags, mode, &created);
+        if (is_err(d))
+            return ptr_err(d);
+        d = dentry_top(d);
+        follow = S_ISLNK(d->inode->mode) && !(flags & O_NOFOLLOW);
+        err = follow ? walk_follow_last(w, d) : open_existing(f, d, flags, created);
+        dentry_put(d);
     }
-    dentry_put(d);
-    return err;
-}
-
-static int open_create(struct file *f, int dirfd, const char *path, int flags, uint32_t mode)
-{
-    struct walk w;
-    int err = walk_start(&w, dirfd, path, 0);
-
-    if (err)
-        return err;
-    do
-        err = create_step(&w, f, flags, mode);
-    while (err == GO_ON);
-    walk_end(&w);
-    return err;
-}
-
-static int open_path(struct file *f, int dirfd, const char *path, int flags)
-{
-    struct dentry *d = path_lookup(dirfd, path, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
-    int err;
-
-    if (is_err(d))
-        return ptr_err(d);
-    err = open_existing(f, d, flags, false);
-    dentry_put(d);
     return err;
 }
 
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
 {
+    unsigned follow = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+    struct walk w;
     struct file *f;
     int err;
 
@@ -203,19 +131,26 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
     f = file_reserve();
     if (is_err(f))
         return f;
-    if (flags & O_CREAT)
-        err = open_create(f, dirfd, path, flags, mode);
-    else
-        err = open_path(f, dirfd, path, flags);
+    err = walk_path(&w, dirfd, path, flags & O_CREAT ? WALK_PARENT : follow);
+    if (!err && (flags & O_CREAT))
+        err = open_create(f, &w, flags, mode);
+    else if (!err)
+        err = open_existing(f, w.dir, flags, false);
+    walk_end(&w);
     if (!err)
         return f;
     file_unreserve(f);
     return err_ptr(err);
 }
 
+struct file *exec_open(const char *path)
+{
+    return vfs_open(AT_FDCWD, path, O_RDONLY | O_LARGEFILE | FOR_EXEC, 0);
+}
+
 long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
 {
-    char *path = path_from_user(upath, false);
+    char *path = path_from_user(upath);
     struct file *f;
     int fd;
 
@@ -223,6 +158,7 @@ long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
         return ptr_err(path);
     fd = fd_reserve(flags, 0);
     if (fd >= 0) {
+        flags &= ~FOR_EXEC;
         f = vfs_open(dirfd, path, flags & O_PATH ? flags : flags | O_LARGEFILE, mode);
         if (!is_err(f)) {
             fd_publish(fd, f);
@@ -231,6 +167,6 @@ long sys_openat(int dirfd, uaddr_t upath, int flags, uint32_t mode)
             fd = ptr_err(f);
         }
     }
-    path_free(path);
+    kfree(path);
     return fd;
 }

@@ -585,6 +585,6 @@ long sys_pipe2(uaddr_t ufds, int flags)
 
 void pipe_init(void)
 {
-    BUG_ON(superblock_init_internal(&pipe_sb, &pipe_type));
+    superblock_init(&pipe_sb, &pipe_type);
     pipe_sb.ops = &pipe_super_ops;
 }

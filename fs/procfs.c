@@ -507,7 +507,7 @@ static int proc_mount(struct superblock *sb, const char *options)
     sb->ops = &proc_super_ops;
     sb->block_size = PAGE_SIZE;
     ip = make_inode(sb, &root, root_entry.mode);
-    sb->root = ip ? dentry_make_root(sb, ip) : NULL;
+    sb->root = ip ? dentry_make_anon("/", ip) : NULL;
     return sb->root ? 0 : -ENOMEM;
 }
 

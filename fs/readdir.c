@@ -46,16 +46,15 @@ static bool emit(void *arg, const char *name, size_t len, uint64_t ino, unsigned
 
 static long read_entries(struct file *f, struct batch *b, off_t *pos)
 {
-    struct inode *dir = f->inode;
     int err = -ENOENT;
 
-    inode_lock(dir);
-    if (dir->nlink)
+    inode_lock(f->inode);
+    if (f->inode->nlink)
         err = f->ops->iterate(f, pos, emit, b);
-    inode_unlock(dir);
-    if (err && !b->used)
-        return err;
-    return !b->used && b->full ? -EINVAL : (long)b->used;
+    inode_unlock(f->inode);
+    if (b->used)
+        return (long)b->used;
+    return !err && b->full ? -EINVAL : err;
 }
 
 static long getdents(struct file *f, uaddr_t buf, size_t len)
@@ -64,7 +63,7 @@ static long getdents(struct file *f, uaddr_t buf, size_t len)
     off_t pos;
     long n;
 
-    b.buf = kmalloc(MAX(b.size, (size_t)64), 0);
+    b.buf = kmalloc(MAX_BATCH, 0);
     if (!b.buf)
         return -ENOMEM;
     mutex_lock(&f->pos_lock);

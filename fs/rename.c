@@ -4,10 +4,9 @@
  * that the tree above two directories holds still while their order is decided: the ancestor is
  * locked first, unrelated ones by address. Then the two children, files by address.
  */
-#include "fs/namespace.h"
+#include "fs/dcache.h"
 #include "proc/syscalls.h"
 
-#include <linux/fcntl.h>
 #include <linux/fs.h>
 
 struct rename {
@@ -18,25 +17,21 @@ struct rename {
 
 /* ---- Locks ------------------------------------------------------------------------------------ */
 
-static void lock_two(struct inode *first, struct inode *second)
-{
-    inode_lock(first);
-    inode_lock_nested(second);
-}
-
 static void lock_parents(struct dentry *a, struct dentry *b)
 {
-    if (a->inode == b->inode) {
-        inode_lock(a->inode);
+    struct inode *first = a->inode, *second = b->inode;
+
+    if (first == second) {
+        inode_lock(first);
         return;
     }
     mutex_lock(&a->sb->rename_lock);
-    if (dentry_is_ancestor(a, b))
-        lock_two(a->inode, b->inode);
-    else if (dentry_is_ancestor(b, a))
-        lock_two(b->inode, a->inode);
-    else
-        lock_two(MIN(a->inode, b->inode), MAX(a->inode, b->inode));
+    if (dentry_is_ancestor(b, a) || (!dentry_is_ancestor(a, b) && second < first)) {
+        first = b->inode;
+        second = a->inode;
+    }
+    inode_lock(first);
+    inode_lock_nested(second);
 }
 
 static void unlock_parents(struct dentry *a, struct dentry *b)
@@ -48,19 +43,11 @@ static void unlock_parents(struct dentry *a, struct dentry *b)
     mutex_unlock(&a->sb->rename_lock);
 }
 
-static void lock_children(struct inode *a, struct inode *b)
+static void lock_children(struct inode *ip, struct inode *target)
 {
-    if (b && b < a) {
-        inode_lock_nested(b);
-        b = NULL;
-    } else {
-        inode_lock_nested(a);
-        a = NULL;
-    }
-    if (a)
-        inode_lock_nested(a);
-    if (b)
-        inode_lock_nested(b);
+    inode_lock_nested(target && target < ip ? target : ip);
+    if (target)
+        inode_lock_nested(target < ip ? ip : target);
 }
 
 /* ---- Checks, parents locked ------------------------------------------------------------------- */
@@ -71,49 +58,40 @@ static int check_names(const struct rename *r)
         return -ENOENT;
     if (r->new->inode && (r->flags & RENAME_NOREPLACE))
         return -EEXIST;
-    if (!dentry_is_dir(r->old) && (r->from.slash || (r->to.slash && !r->new->inode)))
-        return -ENOTDIR;
-    if (!dentry_is_dir(r->old) && r->to.slash)
+    if (!S_ISDIR(r->old->inode->mode) && (r->from.slash || r->to.slash))
         return -ENOTDIR;
     if (dentry_is_ancestor(r->old, r->to.dir))
         return -EINVAL; /* into itself */
     return dentry_is_ancestor(r->new, r->from.dir) ? -ENOTEMPTY : 0;
 }
 
-static int check_target(const struct rename *r)
-{
-    struct inode *dir = r->to.dir->inode;
-
-    if (r->new->inode)
-        return check_remove(dir, r->new, dentry_is_dir(r->old));
-    return dir->nlink ? inode_permission(dir, MAY_WRITE | MAY_EXEC) : -ENOENT;
-}
-
 static int check_rename(const struct rename *r)
 {
-    struct inode *dir = r->from.dir->inode;
-    int err = check_remove(dir, r->old, dentry_is_dir(r->old));
+    struct inode *from = r->from.dir->inode, *to = r->to.dir->inode;
+    bool is_dir = S_ISDIR(r->old->inode->mode);
+    int err = check_remove(from, r->old, is_dir);
 
-    if (!err)
-        err = check_target(r);
+    if (!err && r->new->inode)
+        err = check_remove(to, r->new, is_dir);
+    else if (!err)
+        err = to->nlink ? inode_permission(to, MAY_WRITE | MAY_EXEC) : -ENOENT;
     /* Its ".." changes: that is a write to the directory itself. */
-    if (!err && dentry_is_dir(r->old) && r->from.dir->inode != r->to.dir->inode)
+    if (!err && is_dir && from != to)
         err = inode_permission(r->old->inode, MAY_WRITE);
-    if (!err && !dir->ops->rename)
-        err = -EPERM;
-    return err;
+    return !err && !from->ops->rename ? -EPERM : err;
 }
 
 /* ---- The move --------------------------------------------------------------------------------- */
 
 static int move(struct rename *r)
 {
+    struct inode *from = r->from.dir->inode, *to = r->to.dir->inode;
     struct inode *ip = r->old->inode, *target = r->new->inode;
     int err;
 
     lock_children(ip, target);
-    err = r->from.dir->inode->ops->rename(r->from.dir->inode, r->old->name, r->old->len, ip,
-                                          r->to.dir->inode, r->new->name, r->new->len, target);
+    err = from->ops->rename(from, r->old->name, r->old->len, ip, to, r->new->name, r->new->len,
+                            target);
     if (target)
         inode_unlock(target);
     inode_unlock(ip);
@@ -130,18 +108,13 @@ static int rename_locked(struct rename *r)
     if (is_err(r->old))
         return ptr_err(r->old);
     r->new = walk_last_locked(&r->to);
-    if (is_err(r->new)) {
-        dentry_put(r->old);
+    if (is_err(r->new))
         return ptr_err(r->new);
-    }
     err = check_names(r);
-    if (!err && r->old->inode != r->new->inode) { /* two names of one file: nothing to do */
-        err = check_rename(r);
-        if (!err)
-            err = move(r);
-    }
-    dentry_put(r->old);
-    return err;
+    if (err || r->old->inode == r->new->inode) /* two names of one file: nothing to do */
+        return err;
+    err = check_rename(r);
+    return err ? err : move(r);
 }
 
 static int rename_last(struct rename *r)
@@ -154,51 +127,29 @@ static int rename_last(struct rename *r)
         return -EBUSY;
     if (r->to.last != LAST_NAME)
         return r->flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-    r->new = NULL;
     lock_parents(r->from.dir, r->to.dir);
     err = rename_locked(r);
     unlock_parents(r->from.dir, r->to.dir);
-    if (!r->new || is_err(r->new))
-        return err;
     if (!err)
         dentry_prune(r->new); /* a replaced directory's absent names */
-    dentry_put(r->new);       /* evicts what was replaced: after the locks */
+    dentry_put(r->old);
+    dentry_put(r->new); /* evicts what was replaced: after the locks */
     return err;
 }
 
-static int do_rename(int olddir, const char *old, int newdir, const char *new, unsigned flags)
+long sys_renameat2(int olddir, uaddr_t old, int newdir, uaddr_t new, uint32_t flags)
 {
     struct rename r = {.flags = flags};
-    int err = walk_start(&r.from, olddir, old, 0);
-
-    if (err)
-        return err;
-    err = walk_to_parent(&r.from);
-    if (!err)
-        err = walk_start(&r.to, newdir, new, 0);
-    if (!err) {
-        err = walk_to_parent(&r.to);
-        if (!err)
-            err = rename_last(&r);
-        walk_end(&r.to);
-    }
-    walk_end(&r.from);
-    return err;
-}
-
-long sys_renameat2(int olddir, uaddr_t uold, int newdir, uaddr_t unew, uint32_t flags)
-{
-    char *old, *new;
-    long err;
+    int err;
 
     if (flags & ~(uint32_t)RENAME_NOREPLACE)
         return -EINVAL;
-    old = path_from_user(uold, false);
-    if (is_err(old))
-        return ptr_err(old);
-    new = path_from_user(unew, false);
-    err = is_err(new) ? ptr_err(new) : do_rename(olddir, old, newdir, new, flags);
-    path_free(new);
-    path_free(old);
+    err = walk_user_path(&r.from, olddir, old, WALK_PARENT);
+    if (!err)
+        err = walk_user_path(&r.to, newdir, new, WALK_PARENT);
+    if (!err)
+        err = rename_last(&r);
+    walk_end(&r.to);
+    walk_end(&r.from);
     return err;
 }

@@ -11,34 +11,27 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
-#define STATX_KNOWN (STATX_BASIC_STATS)
-
-struct dentry *lookup_at(int dirfd, uaddr_t upath, int flags)
+/* What copy says about the file d (or an error), whose reference goes. */
+static long tell(struct dentry *d, int (*copy)(struct dentry *d, uaddr_t buf), uaddr_t buf)
 {
-    unsigned lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-                      (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+    int err;
 
-    return path_lookup_user(dirfd, upath, lookup);
+    if (is_err(d))
+        return ptr_err(d);
+    if (d->inode->ops->getattr)
+        d->inode->ops->getattr(d->inode);
+    err = copy(d, buf);
+    dentry_put(d);
+    return err;
 }
 
 /* ---- stat ------------------------------------------------------------------------------------- */
 
-static void refresh(struct inode *ip)
+static int copy_stat(struct dentry *d, uaddr_t buf)
 {
-    if (ip->ops->getattr)
-        ip->ops->getattr(ip);
-}
-
-static int block_size_of(const struct inode *ip)
-{
-    return ip->sb->block_size ? (int)ip->sb->block_size : (int)PAGE_SIZE;
-}
-
-static int copy_stat(struct inode *ip, uaddr_t buf)
-{
+    struct inode *ip = d->inode;
     struct stat st = {0};
 
-    refresh(ip);
     st.st_dev = ip->sb->dev;
     st.st_ino = ip->ino;
     st.st_mode = ip->mode;
@@ -47,7 +40,7 @@ static int copy_stat(struct inode *ip, uaddr_t buf)
     st.st_gid = ip->gid;
     st.st_rdev = ip->rdev;
     st.st_size = (long)inode_size(ip);
-    st.st_blksize = block_size_of(ip);
+    st.st_blksize = (int)ip->sb->block_size;
     st.st_blocks = (long)ip->blocks;
     st.st_atime = ip->atime.sec;
     st.st_atime_nsec = (unsigned long)ip->atime.nsec;
@@ -58,38 +51,14 @@ static int copy_stat(struct inode *ip, uaddr_t buf)
     return copy_to_user(buf, &st, sizeof(st));
 }
 
-/* The C library's fstat: worth telling apart before a path is copied and walked. */
-static bool means_fd(int dirfd, uaddr_t path, int flags)
-{
-    char c;
-
-    return (flags & AT_EMPTY_PATH) && dirfd >= 0 && !copy_from_user(&c, path, 1) && !c;
-}
-
 long sys_newfstatat(int dirfd, uaddr_t path, uaddr_t buf, int flags)
 {
-    struct dentry *d;
-    int err;
-
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
-        return -EINVAL;
-    if (means_fd(dirfd, path, flags))
-        return sys_fstat(dirfd, buf);
-    d = lookup_at(dirfd, path, flags);
-    if (is_err(d))
-        return ptr_err(d);
-    err = copy_stat(d->inode, buf);
-    dentry_put(d);
-    return err;
+    return tell(lookup_at(dirfd, path, flags & ~AT_NO_AUTOMOUNT), copy_stat, buf);
 }
 
 long sys_fstat(int fd, uaddr_t buf)
 {
-    struct fdref r = fd_borrow_path(fd);
-    int err = r.file ? copy_stat(r.file->inode, buf) : -EBADF;
-
-    fd_return(r);
-    return err;
+    return tell(fd_dentry(fd_borrow_path(fd)), copy_stat, buf);
 }
 
 static struct statx_timestamp statx_time(struct timespec64 t)
@@ -100,10 +69,9 @@ static struct statx_timestamp statx_time(struct timespec64 t)
 static int copy_statx(struct dentry *d, uaddr_t buf)
 {
     struct inode *ip = d->inode;
-    struct statx st = {.stx_mask = STATX_KNOWN};
+    struct statx st = {.stx_mask = STATX_BASIC_STATS};
 
-    refresh(ip);
-    st.stx_blksize = (uint32_t)block_size_of(ip);
+    st.stx_blksize = ip->sb->block_size;
     st.stx_nlink = ip->nlink;
     st.stx_uid = ip->uid;
     st.stx_gid = ip->gid;
@@ -126,19 +94,10 @@ static int copy_statx(struct dentry *d, uaddr_t buf)
 
 long sys_statx(int dirfd, uaddr_t path, int flags, uint32_t mask, uaddr_t buf)
 {
-    struct dentry *d;
-    int err;
-
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
-        return -EINVAL;
     if ((flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || (mask & STATX__RESERVED))
         return -EINVAL;
-    d = lookup_at(dirfd, path, flags);
-    if (is_err(d))
-        return ptr_err(d);
-    err = copy_statx(d, buf);
-    dentry_put(d);
-    return err;
+    flags &= ~(AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE);
+    return tell(lookup_at(dirfd, path, flags), copy_statx, buf);
 }
 
 /* ---- statfs ----------------------------------------------------------------------------------- */
@@ -146,17 +105,9 @@ long sys_statx(int dirfd, uaddr_t path, int flags, uint32_t mask, uaddr_t buf)
 #define ST_VALID 0x0020
 #define ST_NOATIME 0x0400
 
-static uint64_t statfs_flags(const struct superblock *sb)
+static int copy_statfs(struct dentry *d, uaddr_t buf)
 {
-    uint64_t f = sb->flags & (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS);
-
-    if (sb->flags & MS_NOATIME)
-        f |= ST_NOATIME;
-    return f | ST_VALID | (sb->read_only ? MS_RDONLY : 0);
-}
-
-static int copy_statfs(struct superblock *sb, uaddr_t buf)
-{
+    struct superblock *sb = d->sb;
     struct fs_stat st = {.block_size = PAGE_SIZE, .name_max = NAME_MAX};
     struct statfs out = {0};
 
@@ -171,62 +122,36 @@ static int copy_statfs(struct superblock *sb, uaddr_t buf)
     out.f_ffree = (long)st.free_files;
     out.f_fsid.val[0] = (int)sb->dev;
     out.f_namelen = st.name_max;
-    out.f_flags = (long)statfs_flags(sb);
+    out.f_flags = ST_VALID | (sb->read_only ? MS_RDONLY : 0) |
+                  (sb->flags & MS_NOATIME ? ST_NOATIME : 0) |
+                  (long)(sb->flags & (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS));
     return copy_to_user(buf, &out, sizeof(out));
 }
 
 long sys_statfs(uaddr_t path, uaddr_t buf)
 {
-    struct dentry *d = lookup_at(AT_FDCWD, path, 0);
-    int err;
-
-    if (is_err(d))
-        return ptr_err(d);
-    err = copy_statfs(d->sb, buf);
-    dentry_put(d);
-    return err;
+    return tell(lookup_at(AT_FDCWD, path, 0), copy_statfs, buf);
 }
 
 long sys_fstatfs(int fd, uaddr_t buf)
 {
-    struct fdref r = fd_borrow_path(fd);
-    int err = r.file ? copy_statfs(r.file->dentry->sb, buf) : -EBADF;
-
-    fd_return(r);
-    return err;
+    return tell(fd_dentry(fd_borrow_path(fd)), copy_statfs, buf);
 }
 
 /* ---- access ----------------------------------------------------------------------------------- */
 
-static int check_access(int dirfd, const char *path, int mode, int flags)
+long sys_faccessat2(int dirfd, uaddr_t path, int mode, int flags)
 {
-    unsigned lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
-                      (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+    unsigned ids = flags & AT_EACCESS ? 0 : WALK_REAL_IDS;
     struct walk w;
     int err;
 
-    if (!(flags & AT_EACCESS))
-        lookup |= LOOKUP_REAL_IDS;
-    err = walk_start(&w, dirfd, path, lookup);
-    if (err)
-        return err;
-    err = walk_whole(&w, lookup);
+    if ((mode & ~7) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+        return -EINVAL;
+    err = walk_user_path(&w, dirfd, path, (unsigned)flags | ids);
     if (!err && mode)
         err = inode_permission_as(w.dir->inode, mode, w.uid, w.gid);
     walk_end(&w);
-    return err;
-}
-
-long sys_faccessat2(int dirfd, uaddr_t upath, int mode, int flags)
-{
-    char *path;
-    long err;
-
-    if ((mode & ~7) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
-        return -EINVAL;
-    path = path_from_user(upath, flags & AT_EMPTY_PATH);
-    err = is_err(path) ? ptr_err(path) : check_access(dirfd, path, mode, flags);
-    path_free(path);
     return err;
 }
 
@@ -237,15 +162,12 @@ long sys_faccessat(int dirfd, uaddr_t path, int mode)
 
 /* ---- readlink --------------------------------------------------------------------------------- */
 
-static long copy_link(struct inode *ip, bool empty_path, uaddr_t buf, size_t size)
+static long copy_link(struct inode *ip, uaddr_t buf, size_t size)
 {
-    char *text;
+    char *text = ip->ops->readlink(ip);
     size_t len;
     long ret;
 
-    if (!S_ISLNK(ip->mode) || !ip->ops->readlink)
-        return empty_path ? -ENOENT : -EINVAL;
-    text = ip->ops->readlink(ip);
     if (is_err(text))
         return ptr_err(text);
     inode_accessed(ip);
@@ -255,78 +177,59 @@ static long copy_link(struct inode *ip, bool empty_path, uaddr_t buf, size_t siz
     return ret;
 }
 
-long sys_readlinkat(int dirfd, uaddr_t upath, uaddr_t buf, int size)
+long sys_readlinkat(int dirfd, uaddr_t path, uaddr_t buf, int size)
 {
-    struct dentry *d;
-    char *path;
+    struct walk w;
     long ret;
 
     if (size <= 0)
         return -EINVAL;
-    path = path_from_user(upath, true);
-    if (is_err(path))
-        return ptr_err(path);
-    d = path_lookup(dirfd, path, LOOKUP_EMPTY);
-    ret = is_err(d) ? ptr_err(d) : copy_link(d->inode, !*path, buf, (size_t)size);
-    path_free(path);
-    if (!is_err(d))
-        dentry_put(d);
+    ret = walk_user_path(&w, dirfd, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+    if (!ret && !S_ISLNK(w.dir->inode->mode))
+        ret = *w.owned ? -EINVAL : -ENOENT; /* ENOENT: "", the descriptor itself */
+    if (!ret)
+        ret = copy_link(w.dir->inode, buf, (size_t)size);
+    walk_end(&w);
     return ret;
 }
 
 /* ---- Extended attributes: no file has any, and no file system can keep them -------------------- */
 
-static long no_xattr_at(uaddr_t path, int flags)
+static int no_attributes(struct dentry *d, uaddr_t buf)
 {
-    struct dentry *d = lookup_at(AT_FDCWD, path, flags);
-
-    if (is_err(d))
-        return ptr_err(d);
-    dentry_put(d);
+    (void)d, (void)buf;
     return -EOPNOTSUPP;
-}
-
-static long no_xattr_of(int fd)
-{
-    struct fdref r = fd_borrow(fd);
-    long err = r.file ? -EOPNOTSUPP : -EBADF;
-
-    fd_return(r);
-    return err;
 }
 
 long sys_getxattr(uaddr_t path, uaddr_t name, uaddr_t value, size_t size)
 {
-    (void)name, (void)value, (void)size;
-    return no_xattr_at(path, 0);
+    (void)name, (void)size;
+    return tell(lookup_at(AT_FDCWD, path, 0), no_attributes, value);
 }
 
 long sys_lgetxattr(uaddr_t path, uaddr_t name, uaddr_t value, size_t size)
 {
-    (void)name, (void)value, (void)size;
-    return no_xattr_at(path, AT_SYMLINK_NOFOLLOW);
+    (void)name, (void)size;
+    return tell(lookup_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW), no_attributes, value);
 }
 
 long sys_fgetxattr(int fd, uaddr_t name, uaddr_t value, size_t size)
 {
-    (void)name, (void)value, (void)size;
-    return no_xattr_of(fd);
+    (void)name, (void)size;
+    return tell(fd_dentry(fd_borrow(fd)), no_attributes, value);
 }
 
 long sys_listxattr(uaddr_t path, uaddr_t list, size_t size)
 {
-    (void)list, (void)size;
-    return no_xattr_at(path, 0);
+    return sys_getxattr(path, 0, list, size);
 }
 
 long sys_llistxattr(uaddr_t path, uaddr_t list, size_t size)
 {
-    (void)list, (void)size;
-    return no_xattr_at(path, AT_SYMLINK_NOFOLLOW);
+    return sys_lgetxattr(path, 0, list, size);
 }
 
 long sys_flistxattr(int fd, uaddr_t list, size_t size)
 {
-    (void)list, (void)size;
-    return no_xattr_of(fd);
+    return sys_fgetxattr(fd, 0, list, size);
 }

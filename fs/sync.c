@@ -7,32 +7,21 @@
  * blocks that both have changed, then the device's own cache. mount_lock keeps file systems mounted
  * meanwhile; see fs/mount.c.
  */
-#include "fs/mount.h"
+#include "fs/dcache.h"
 #include "lib/log.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
-
-#include <linux/fs.h>
 
 #define FLUSH_INTERVAL_NS (5 * NSEC_PER_SEC)
 
 static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
 static _Atomic uint32_t flush_now;
 
-/* Data and inodes are written. */
-static int sync_metadata(struct superblock *sb, bool wait)
+int vfs_sync_sb(struct superblock *sb)
 {
-    return sb->ops->sync ? sb->ops->sync(sb, wait) : 0;
-}
+    int err = first_error(pagecache_sync_all(true), inode_write_dirty(sb, true));
 
-int vfs_sync_sb(struct superblock *sb, bool wait)
-{
-    int err = pagecache_sync_all(wait), err2 = inode_write_dirty(sb, wait);
-
-    if (!err)
-        err = err2;
-    err2 = sync_metadata(sb, wait);
-    return err ? err : err2;
+    return first_error(err, sb->ops->sync ? sb->ops->sync(sb, true) : 0);
 }
 
 void vfs_sync_all(bool wait)
@@ -40,10 +29,14 @@ void vfs_sync_all(bool wait)
     struct superblock *sb;
 
     mutex_lock(&mount_lock);
-    pagecache_sync_all(wait);
+    if (wait)
+        pagecache_sync_all(true);
+    else
+        pagecache_background();
     inode_write_dirty(NULL, wait);
     list_for_each (sb, &mounts, link)
-        sync_metadata(sb, wait);
+        if (sb->ops->sync)
+            sb->ops->sync(sb, wait);
     mutex_unlock(&mount_lock);
 }
 
@@ -51,23 +44,17 @@ void vfs_sync_all(bool wait)
 
 static void flusher(void *arg)
 {
-    struct superblock *sb;
-
     (void)arg;
     for (;;) {
         wait_event_deadline(&flusher_wait, atomic_load(&flush_now), WAIT_UNINTERRUPTIBLE,
                             arch_time_ns() + FLUSH_INTERVAL_NS);
         atomic_store(&flush_now, false);
-        mutex_lock(&mount_lock);
-        pagecache_background();
-        inode_write_dirty(NULL, false);
-        list_for_each (sb, &mounts, link)
-            sync_metadata(sb, false);
-        mutex_unlock(&mount_lock);
+        vfs_sync_all(false);
     }
 }
 
-void flusher_kick(void)
+/* Dirty pages pile up: it shall not wait for the clock. Any context. */
+static void flusher_kick(void)
 {
     if (!atomic_exchange(&flush_now, 1))
         waitq_wake_all(&flusher_wait);
@@ -116,7 +103,7 @@ long sys_fdatasync(int fd)
 long sys_syncfs(int fd)
 {
     struct fdref r = fd_borrow(fd);
-    long err = r.file ? vfs_sync_sb(r.file->dentry->sb, true) : -EBADF;
+    long err = r.file ? vfs_sync_sb(r.file->dentry->sb) : -EBADF;
 
     fd_return(r);
     return err;

@@ -561,7 +561,7 @@ int tmpfs_fill_super(struct superblock *sb, uint32_t root_mode)
     t->max_pages = t->max_inodes = page_total_count() / 2;
     root = new_inode(sb, NULL, S_IFDIR | root_mode);
     if (!is_err(root))
-        sb->root = dentry_make_root(sb, root);
+        sb->root = dentry_make_anon("/", root);
     if (sb->root)
         return 0;
     inode_cache_drop_sb(sb);
@@ -658,6 +658,6 @@ struct file *shared_anon_file(size_t len)
 void tmpfs_init(void)
 {
     fs_register(&tmpfs);
-    BUG_ON(superblock_init_internal(&shm_sb, &tmpfs));
+    superblock_init(&shm_sb, &tmpfs);
     BUG_ON(!make_tree(&shm_sb));
 }

@@ -29,7 +29,6 @@ struct file;
 struct inode;
 struct superblock;
 struct poll_table;
-struct linux_dirent64;
 
 #define NAME_MAX 255
 #define PATH_MAX 4096
@@ -65,7 +64,7 @@ struct super_ops {
     int (*remount)(struct superblock *sb, bool read_only);
     /*
      * inode_get found nothing cached: allocate, and read from disk. ino is inode->ino. alloc_inode
-     * only allocates (NULL: no memory) and sets its own fields; the common ones are set up
+     * only allocates, zeroed (NULL: no memory), and sets its own fields; the common ones are set up
      * afterwards: read_inode (or whoever called inode_new) then fills ops, fops, mapping.ops, mode,
      * owner, size... An inode whose read_inode failed goes straight to free_inode.
      */
@@ -101,7 +100,7 @@ struct superblock {
 };
 
 /* For file systems with made-up names that cannot be mounted (pipes, shared memory). */
-int superblock_init_internal(struct superblock *sb, const struct fs_type *type);
+void superblock_init(struct superblock *sb, const struct fs_type *type);
 /* The mounted ones in order of mounting, as lines of /proc/mounts; the length it would have. */
 size_t mounts_text(char *buf, size_t size);
 
@@ -160,11 +159,10 @@ struct inode {
     bool dirty;                            /* (icache lock) attributes to be written */
     bool evicting;     /* (icache lock) on its way out: wait and look up again */
     bool fresh;        /* (icache lock) being read: wait */
-    bool touched;      /* (icache lock) used since the shrinker last looked */
     struct pipe *pipe; /* FIFOs: (i) */
     struct list hash_link, sb_link, lru_link, dirty_link; /* (icache lock) */
     void *fs_private;
-    struct lock_list *_Atomic locks; /* fs/flock.c: set once, then (I) */
+    struct list locks; /* fs/flock.c's */
 };
 
 void inode_cache_init(void);
@@ -215,20 +213,17 @@ struct dentry {
     struct superblock *sb;      /* (I) */
     struct superblock *mounted; /* (d) what is mounted here */
     char *name;                 /* (d) */
-    uint16_t len;
-    uint32_t hash;
-    bool hashed;  /* (d) false: deleted, or never cached */
-    bool touched; /* (d) found since the shrinker last looked */
+    uint16_t len;               /* (d) */
+    uint32_t hash;              /* (d) */
+    bool hashed;                /* (d) false: deleted, or never cached */
+    bool touched;               /* (d) found since the shrinker last looked */
     struct list hash_link, child_link, children, lru_link; /* (d) */
-    char inline_name[32];
 };
 
 void dcache_init(void);
 struct dentry *dentry_ref(struct dentry *d);
-void dentry_put(struct dentry *d); /* NULL is fine. May sleep */
-struct dentry *dentry_make_root(struct superblock *sb,
-                                struct inode *root); /* takes the inode ref */
-/* A nameless file's: "pipe:[7]", unhashed. Takes the inode's reference, on failure (NULL) too. */
+void dentry_put(struct dentry *d); /* NULL and err_ptr are fine. May sleep */
+/* A file system's root "/", or a nameless file "pipe:[7]"; unhashed. Takes the inode's reference, on failure (NULL) too. */
 struct dentry *dentry_make_anon(const char *name, struct inode *ip);
 /* The name goes (a process is gone, a file was unlinked): found no more, users keep it. */
 void dentry_unhash(struct dentry *d);
@@ -241,22 +236,11 @@ size_t dcache_shrink(size_t want);
 char *dentry_path(struct dentry *d, char *buf, size_t size);
 
 /* ---- Lookup (fs/namei.c) --------------------------------------------------------------------- */
-enum {
-    LOOKUP_FOLLOW = 1,    /* a symbolic link at the end is followed */
-    LOOKUP_DIRECTORY = 2, /* must be a directory */
-    LOOKUP_EMPTY = 4,     /* "" is dirfd itself, of whatever type (AT_EMPTY_PATH) */
-    LOOKUP_REAL_IDS = 8,  /* permissions for the real uid and gid: access(2) */
-};
-/* path is a kernel string; dirfd as in openat. A referenced, positive dentry, or err_ptr. */
-struct dentry *path_lookup(int dirfd, const char *path, unsigned flags);
-/* The same with the path in user memory. */
-struct dentry *path_lookup_user(int dirfd, uaddr_t upath, unsigned flags);
-/* Copies a path from user memory: kmalloc'ed (free with path_free), or err_ptr(-EFAULT,
- * -ENAMETOOLONG, -ENOENT for "" unless allow_empty). */
-char *path_from_user(uaddr_t upath, bool allow_empty);
-void path_free(char *path);
+/* path is a kernel string, followed to its end. A referenced, positive dentry, or err_ptr. */
+struct dentry *path_lookup(const char *path);
+/* A string from user memory: kmalloc'ed, or err_ptr(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
+char *path_from_user(uaddr_t upath);
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode);
-struct file *file_open_dentry(struct dentry *d, int flags); /* takes its own reference on d */
 
 /* ---- Open files ------------------------------------------------------------------------------ */
 struct user_iov { /* a checked piece of user memory */
@@ -368,20 +352,21 @@ static inline unsigned dev_minor(uint32_t dev)
     return (dev & 0xff) | (dev >> 12 & 0xfff00);
 }
 
-long pipe_fcntl(struct file *f, int cmd, uint64_t arg);        /* F_GETPIPE_SZ, F_SETPIPE_SZ */
-void flock_release_file(struct file *f);                       /* the last close */
-void flock_release_posix(struct file *f, struct files *owner); /* any close */
-void flock_free(struct inode *ip);
+long pipe_fcntl(struct file *f, int cmd, uint64_t arg); /* F_GETPIPE_SZ, F_SETPIPE_SZ */
+/* The owner's are given up: an open file's at its last close, a struct files's at any close. */
+void flock_release(struct inode *ip, const void *owner);
 long flock_fcntl(struct file *f, int cmd, uaddr_t arg);
 
-int vfs_mount_root(const char *source, const char *type, uint64_t flags);
+/* Over `at`; NULL: it becomes the root. */
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options);
-int vfs_unmount(struct dentry *root, int flags);
-void vfs_sync_all(bool wait);
-int vfs_sync_sb(struct superblock *sb, bool wait);
+static inline int first_error(int first, int second)
+{
+    return first ? first : second;
+}
+void vfs_sync_all(bool wait); /* false: begins what is due */
+int vfs_sync_sb(struct superblock *sb);
 void flusher_start(void);
-void flusher_kick(void); /* dirty pages pile up: do not wait for the clock. Any context */
 
 /* Called by fs_init, in this order. */
 void pipe_init(void);

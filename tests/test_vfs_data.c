@@ -505,6 +505,8 @@ TEST(vfs_record_locks)
     CHECK_ERRNO(fcntl(fd, F_SETLK, &l), EINVAL);
     l = range(F_RDLCK, -5, 1);
     CHECK_ERRNO(fcntl(fd, F_SETLK, &l), EINVAL);
+    l = range(F_RDLCK, INT64_MIN, -1);
+    CHECK_ERRNO(fcntl(fd, F_SETLK, &l), EINVAL);
     CHECK_ERRNO(fcntl(fd, F_SETLK, BAD), EFAULT);
 }
 

@@ -575,22 +575,18 @@ void fs_register(struct fs_type *t)
     host_fs_types[i] = t;
 }
 
-struct dentry *dentry_make_root(struct superblock *sb, struct inode *root)
+struct dentry *dentry_make_anon(const char *name, struct inode *ip)
 {
     struct dentry *d = kmalloc(sizeof(*d), ALLOC_ZERO);
 
+    (void)name;
     if (!d) {
-        inode_put(root);
+        inode_put(ip);
         return NULL;
     }
-    d->sb = sb;
-    d->inode = root;
+    d->sb = ip->sb;
+    d->inode = ip;
     return d;
-}
-
-void flock_free(struct inode *ip)
-{
-    (void)ip;
 }
 
 int signal_send_thread(struct thread *t, int sig, const struct ksiginfo *info)
