@@ -50,20 +50,19 @@ struct page *pa_to_page_slow(paddr_t pa)
     return NULL;
 }
 
-paddr_t page_to_pa_slow(const struct page *p)
-{
-    for (unsigned i = 0; i < nbanks; i++)
-        if (likely(p >= ram_banks[i].map && p < ram_banks[i].map + ram_banks[i].npages))
-            return ram_banks[i].base + ((paddr_t)(p - ram_banks[i].map) << PAGE_SHIFT);
-    panic("%p is no struct page", (const void *)p);
-}
-
 static struct ram_bank *bank_of(const struct page *p)
 {
     for (unsigned i = 0; i < nbanks; i++)
         if (p >= ram_banks[i].map && p < ram_banks[i].map + ram_banks[i].npages)
             return &ram_banks[i];
     panic("%p is no struct page", (const void *)p);
+}
+
+paddr_t page_to_pa_slow(const struct page *p)
+{
+    const struct ram_bank *b = bank_of(p);
+
+    return b->base + ((paddr_t)(p - b->map) << PAGE_SHIFT);
 }
 
 /* ---- Buddy lists (buddy_lock held) ---- */
@@ -279,25 +278,7 @@ struct page *page_alloc_order(unsigned order, unsigned flags)
 
 struct page *page_alloc(unsigned flags)
 {
-    struct page *p;
-
-    if (unlikely(alloc_should_fail()))
-        return NULL;
-    p = stock_take(flags);
-    if (unlikely(!p)) {
-        if (flags & ALLOC_ATOMIC)
-            return NULL;
-        for (int i = 0; !p && i < RECLAIM_ROUNDS && page_reclaim(2 * STOCK_BATCH); i++)
-            p = stock_take(flags);
-        if (!p)
-            return NULL;
-    }
-    atomic_store_explicit(&p->refs, 1, memory_order_relaxed);
-    if (flags & ALLOC_ZERO)
-        page_clear_words(page_va(p));
-    else
-        poison(p, 1, 0xcc);
-    return p;
+    return page_alloc_order(0, flags);
 }
 
 void page_release(struct page *p)
