@@ -107,8 +107,8 @@ static void gather_family(struct process *p, struct family *fam)
                            .pgid = p->pgid,
                            .sid = p->sid,
                            .exit_status = p->exit_status,
-                           .child_utime_ns = p->child_utime_ns,
-                           .child_stime_ns = p->child_stime_ns};
+                           .child_utime_ns = p->children_used.utime_ns,
+                           .child_stime_ns = p->children_used.stime_ns};
     t = p->ctty;
     spin_unlock(&proctree_lock);
     tty_describe(t, &fam->tty, &fam->foreground);
@@ -126,38 +126,21 @@ static char state_of(const struct proc_target *to)
 
 /* ---- stat, statm, status ------------------------------------------------------------------------- */
 
-static void faults(const struct proc_target *to, uint64_t *minor, uint64_t *major)
-{
-    struct process *p = to->proc;
-    struct thread *t;
-
-    spin_lock(&p->lock);
-    *minor = p->minflt;
-    *major = p->majflt;
-    list_for_each (t, &p->threads, proc_link) {
-        *minor += t->minflt;
-        *major += t->majflt;
-    }
-    spin_unlock(&p->lock);
-}
-
 int proc_show_stat(struct text *t, const struct proc_target *to)
 {
     struct process *p = to->proc;
     struct family fam;
     struct signals sig;
     struct memory m;
-    uint64_t user, sys, minor, major;
+    struct usage used = process_usage(p);
 
     gather_family(p, &fam);
     gather_signals(to, &sig);
     measure(p, &m);
-    process_cpu_times(p, &user, &sys);
-    faults(to, &minor, &major);
     text_printf(t, "%d (%s) %c %d %d %d %u %d 0 %lu 0 %lu 0 ",
                 to->thread ? to->thread->tid : p->pid, proc_thread_name(to), state_of(to), fam.ppid,
-                fam.pgid, fam.sid, fam.tty, fam.tty ? fam.foreground : -1, minor, major);
-    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", user / TICK_NS, sys / TICK_NS,
+                fam.pgid, fam.sid, fam.tty, fam.tty ? fam.foreground : -1, used.minflt, used.majflt);
+    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", used.utime_ns / TICK_NS, used.stime_ns / TICK_NS,
                 fam.child_utime_ns / TICK_NS, fam.child_stime_ns / TICK_NS, 20 + p->nice, p->nice,
                 p->nthreads, p->start_ns / TICK_NS, m.total, m.rss, p->limits[RLIMIT_RSS].rlim_cur);
     text_printf(t, "%lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 ", m.code_start,
@@ -222,7 +205,7 @@ static void status_memory(struct text *t, struct process *p)
     text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
                 m.total / 1024, m.total / 1024, 0, 0);
     text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\nVmStk:\t%8lu kB\n",
-                MAX(rss, p->maxrss * PAGE_SIZE / 1024), rss, m.data / 1024, m.stack / 1024);
+                MAX(rss, p->dead.maxrss * PAGE_SIZE / 1024), rss, m.data / 1024, m.stack / 1024);
     text_printf(t, "VmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n",
                 m.code / 1024, 0, m.tables * PAGE_SIZE / 1024, 0);
     text_printf(t, "PageTablesOwn:\t%u\nPageTablesShared:\t%u\n", m.tables,
@@ -247,8 +230,8 @@ static void status_signals(struct text *t, const struct proc_target *to)
 int proc_show_status(struct text *t, const struct proc_target *to)
 {
     struct process *p = to->proc;
-    uint64_t voluntary = to->thread ? to->thread->nvcsw : 0;
-    uint64_t involuntary = to->thread ? to->thread->nivcsw : 0;
+    uint64_t voluntary = to->thread ? to->thread->used.nvcsw : 0;
+    uint64_t involuntary = to->thread ? to->thread->used.nivcsw : 0;
 
     status_ids(t, to);
     status_memory(t, p);

@@ -18,7 +18,6 @@
 #include "mm/kmap.h"
 #include "mm/pagecache.h"
 #include "proc/boot.h"
-#include "proc/machine.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/timer.h"
@@ -163,15 +162,14 @@ static void sum_cpu_times(uint64_t *user, uint64_t *sys)
 {
     struct process *p;
 
-    *user = init_process->child_utime_ns;
-    *sys = init_process->child_stime_ns;
+    *user = init_process->children_used.utime_ns;
+    *sys = init_process->children_used.stime_ns;
     for (int pid = 0; (p = process_next_get(pid)); process_put(p)) {
-        uint64_t u, s;
+        struct usage used = process_usage(p);
 
         pid = p->pid;
-        process_cpu_times(p, &u, &s);
-        *user += u;
-        *sys += s;
+        *user += used.utime_ns;
+        *sys += used.stime_ns;
     }
 }
 

@@ -7,56 +7,34 @@
  * begin. Clock numbers below 0 name another process's or thread's CPU time, as Linux encodes them:
  * ~id << 3, bit 2 = thread, bits 0..1 = 0 all, 1 user, 2 all.
  */
-#include <linux/times.h>
-
 #include "lib/string.h"
 #include "proc/clock.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
-#include "proc/usage.h"
 
 #define COARSE_NS 4000000
-#define USER_TICK_NS 10000000UL /* AT_CLKTCK: 100 a second */
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-static uint64_t process_cpu_ns(struct process *p, bool user_only)
+/* 0: the caller's own. */
+static int read_cpu_clock(int id, bool thread, bool user_only, uint64_t *ns)
 {
-    uint64_t user, system;
+    struct process *p = NULL;
+    struct thread *t = NULL;
+    struct usage u;
 
-    process_cpu_times(p, &user, &system);
-    return user_only ? user : user + system;
-}
-
-static int read_thread_clock(int tid, bool user_only, uint64_t *ns)
-{
-    struct thread *t = user_thread_get(tid);
-    uint64_t user, system;
-
-    if (!t)
+    if (thread)
+        t = user_thread_get(id);
+    else
+        p = id ? process_find_get(id) : process_get(current->proc);
+    if (!t && !p)
         return -EINVAL;
-    thread_cpu_times(t, &user, &system);
-    *ns = user_only ? user : user + system;
-    thread_put(t);
-    return 0;
-}
-
-static int read_cpu_clock(int clock, uint64_t *ns)
-{
-    int id = (int)(~((uint32_t)clock >> 3) & 0x1fffffff);
-    bool user_only = (clock & 3) == 1;
-    struct process *p;
-
-    if ((clock & 3) == 3)
-        return -EINVAL;
-    if (clock & 4)
-        return read_thread_clock(id, user_only, ns);
-    p = id ? process_find_get(id) : process_get(current->proc);
-    if (!p)
-        return -EINVAL;
-    *ns = process_cpu_ns(p, user_only);
-    process_put(p);
+    u = t ? thread_usage(t) : process_usage(p);
+    *ns = user_only ? u.utime_ns : u.utime_ns + u.stime_ns;
+    if (t)
+        thread_put(t);
+    else
+        process_put(p);
     return 0;
 }
 
@@ -72,9 +50,13 @@ static int read_clock(int clock, uint64_t *ns)
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
     case CLOCK_BOOTTIME_ALARM: *ns = arch_time_ns(); return 0;
-    case CLOCK_PROCESS_CPUTIME_ID: *ns = process_cpu_ns(current->proc, false); return 0;
-    case CLOCK_THREAD_CPUTIME_ID: return read_thread_clock(0, false, ns);
-    default: return clock < 0 ? read_cpu_clock(clock, ns) : -EINVAL;
+    case CLOCK_PROCESS_CPUTIME_ID: return read_cpu_clock(0, false, false, ns);
+    case CLOCK_THREAD_CPUTIME_ID: return read_cpu_clock(0, true, false, ns);
+    default:
+        if (clock >= 0 || (clock & 3) == 3)
+            return -EINVAL;
+        return read_cpu_clock((int)(~((uint32_t)clock >> 3) & 0x1fffffff), clock & 4,
+                              (clock & 3) == 1, ns);
     }
 }
 
@@ -116,16 +98,6 @@ long sys_gettimeofday(uaddr_t utv, uaddr_t utz)
 
 /* ---- Setting --------------------------------------------------------------------------------- */
 
-static long set_realtime(const struct __kernel_timespec *ts)
-{
-    if (!timespec_valid(ts) || timespec_to_ns(ts) >= CLOCK_MAX_NS)
-        return -EINVAL;
-    if (current->proc->euid != 0)
-        return -EPERM;
-    clock_set_realtime_ns(timespec_to_ns(ts));
-    return 0;
-}
-
 long sys_clock_settime(int clock, uaddr_t uts)
 {
     struct __kernel_timespec ts;
@@ -134,26 +106,12 @@ long sys_clock_settime(int clock, uaddr_t uts)
         return -EINVAL;
     if (copy_from_user(&ts, uts, sizeof(ts)))
         return -EFAULT;
-    return set_realtime(&ts);
-}
-
-/* The time zone is the C library's business: checked for being readable, then forgotten. */
-long sys_settimeofday(uaddr_t utv, uaddr_t utz)
-{
-    struct __kernel_timespec ts;
-    struct timezone tz;
-    struct timeval tv;
-
-    if (utv && copy_from_user(&tv, utv, sizeof(tv)))
-        return -EFAULT;
-    if (utz && copy_from_user(&tz, utz, sizeof(tz)))
-        return -EFAULT;
-    if (!utv)
-        return current->proc->euid == 0 ? 0 : -EPERM;
-    if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+    if (!timespec_valid(&ts) || timespec_to_ns(&ts) >= CLOCK_MAX_NS)
         return -EINVAL;
-    ts = (struct __kernel_timespec){.tv_sec = tv.tv_sec, .tv_nsec = tv.tv_usec * 1000};
-    return set_realtime(&ts);
+    if (!is_privileged())
+        return -EPERM;
+    clock_set_realtime_ns(timespec_to_ns(&ts));
+    return 0;
 }
 
 /* ---- Sleeping -------------------------------------------------------------------------------- */
@@ -233,24 +191,4 @@ long sys_clock_nanosleep(int clock, int flags, uaddr_t ureq, uaddr_t urem)
 long sys_nanosleep(uaddr_t ureq, uaddr_t urem)
 {
     return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, ureq, urem);
-}
-
-/* ---- Times used ------------------------------------------------------------------------------ */
-
-long sys_times(uaddr_t ubuf)
-{
-    struct process *p = current->proc;
-    uint64_t user, system;
-    struct tms buf;
-
-    process_cpu_times(p, &user, &system);
-    spin_lock(&proctree_lock);
-    buf.tms_cutime = (long)(p->child_utime_ns / USER_TICK_NS);
-    buf.tms_cstime = (long)(p->child_stime_ns / USER_TICK_NS);
-    spin_unlock(&proctree_lock);
-    buf.tms_utime = (long)(user / USER_TICK_NS);
-    buf.tms_stime = (long)(system / USER_TICK_NS);
-    if (ubuf && copy_to_user(ubuf, &buf, sizeof(buf)))
-        return -EFAULT;
-    return (long)(arch_time_ns() / USER_TICK_NS);
 }

@@ -524,7 +524,7 @@ static void commit(struct image *img, const char *path)
     p->execed = true;
     vfork_release(current);
     if (old)
-        p->maxrss = MAX(p->maxrss, old->rss);
+        p->dead.maxrss = MAX(p->dead.maxrss, old->rss);
     addrspace_put(old);
     stat_inc(execs);
     vmprint_first_exec(p);

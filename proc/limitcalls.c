@@ -4,7 +4,6 @@
  * and told, but the scheduler's slices are equal for all.
  */
 #include "lib/string.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"
@@ -13,18 +12,13 @@
 #define NICE_MAX 19
 #define NOFILE_MAX 1048576UL
 
-static bool privileged(void)
-{
-    return current->proc->euid == 0;
-}
-
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
 static int may_limit(const struct process *target)
 {
     const struct process *p = current->proc;
 
-    if (p == target || privileged())
+    if (p == target || is_privileged())
         return 0;
     if (p->uid == target->uid && p->uid == target->euid && p->uid == target->suid &&
         p->gid == target->gid && p->gid == target->egid && p->gid == target->sgid)
@@ -46,7 +40,7 @@ static int change_limit(struct process *p, uint32_t resource, const struct rlimi
 
     spin_lock(&p->lock);
     *old = p->limits[resource];
-    if (new &&new->rlim_max > old->rlim_max && !privileged())
+    if (new && new->rlim_max > old->rlim_max && !is_privileged())
         err = -EPERM;
     else if (new)
         p->limits[resource] = *new;
@@ -82,25 +76,12 @@ long sys_prlimit64(int pid, uint32_t resource, uaddr_t unew, uaddr_t uold)
 
 long sys_getrlimit(uint32_t resource, uaddr_t limit)
 {
-    struct rlimit old;
-
-    if (resource >= RLIM_NLIMITS)
-        return -EINVAL;
-    (void)change_limit(current->proc, resource, NULL, &old);
-    return copy_to_user(limit, &old, sizeof(old));
+    return limit ? sys_prlimit64(0, resource, 0, limit) : -EFAULT;
 }
 
 long sys_setrlimit(uint32_t resource, uaddr_t limit)
 {
-    struct rlimit new, old;
-    int err;
-
-    if (copy_from_user(&new, limit, sizeof(new)))
-        return -EFAULT;
-    if (resource >= RLIM_NLIMITS)
-        return -EINVAL;
-    err = check_limit(resource, &new);
-    return err ? err : change_limit(current->proc, resource, &new, &old);
+    return limit ? sys_prlimit64(0, resource, limit, 0) : -EFAULT;
 }
 
 /* ---- Priorities ------------------------------------------------------------------------------- */
@@ -120,9 +101,9 @@ static int set_nice(struct process *p, int nice)
 {
     const struct process *self = current->proc;
 
-    if (!privileged() && self->euid != p->uid && self->euid != p->euid)
+    if (!is_privileged() && self->euid != p->uid && self->euid != p->euid)
         return -EPERM;
-    if (nice < p->nice && !privileged())
+    if (nice < p->nice && !is_privileged())
         return -EACCES;
     p->nice = nice;
     return 0;
@@ -137,7 +118,7 @@ long sys_setpriority(int which, int who, int nice)
         return -EINVAL;
     nice = MAX(NICE_MIN, MIN(NICE_MAX, nice));
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
+    list_for_each (p, &all_processes, all_link) {
         int failed;
 
         if (!selected(p, which, who) || p->zombie)
@@ -159,7 +140,7 @@ long sys_getpriority(int which, int who)
     if (which < PRIO_PROCESS || which > PRIO_USER)
         return -EINVAL;
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p))
+    list_for_each (p, &all_processes, all_link)
         if (selected(p, which, who) && !p->zombie)
             ret = MAX(ret, 20L - p->nice);
     spin_unlock(&proctree_lock);
@@ -182,7 +163,7 @@ static int change_affinity(struct thread *t, uint32_t mask)
 {
     const struct process *self = current->proc;
 
-    if (!privileged() && self->euid != t->proc->uid && self->euid != t->proc->euid)
+    if (!is_privileged() && self->euid != t->proc->uid && self->euid != t->proc->euid)
         return -EPERM;
     if (!mask)
         return -EINVAL;

@@ -19,7 +19,6 @@
 #include "proc/files.h"
 #include "proc/process.h"
 #include "proc/sched.h"
-#include "proc/sigdefer.h"
 
 extern char boot_stack_top[];
 uint64_t boot_start_ns;
@@ -134,7 +133,6 @@ static void become_process_one(void)
     current->sig_mask = 0;
     process_link(p, current, NULL);
     p->pgid = p->sid = p->pid;
-    p->parent = p; /* nobody waits for it; its end is a panic */
     init_process = p;
     err = fs_open_console(files);
     if (err)

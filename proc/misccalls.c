@@ -9,9 +9,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/kmalloc.h"
-#include "mm/pagecache.h"
 #include "proc/files.h"
-#include "proc/machine.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"
@@ -20,11 +18,6 @@ static struct spinlock name_lock = SPINLOCK_INIT(RANK_PID, "hostname");
 static char host_name[__NEW_UTS_LEN + 1] = "unimap"; /* under name_lock */
 
 const char kernel_release[] = "6.12.0-unimap";
-
-static bool privileged(void)
-{
-    return current->proc->euid == 0;
-}
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
@@ -64,7 +57,7 @@ long sys_sethostname(uaddr_t name, int len)
 {
     char new[__NEW_UTS_LEN + 1] = "";
 
-    if (!privileged())
+    if (!is_privileged())
         return -EPERM;
     if (len < 0 || len > __NEW_UTS_LEN)
         return -EINVAL;
@@ -91,7 +84,6 @@ long sys_sysinfo(uaddr_t uinfo)
     info.uptime = (long)(arch_time_ns() / NSEC_PER_SEC);
     info.totalram = page_total_count() * PAGE_SIZE;
     info.freeram = page_free_count() * PAGE_SIZE;
-    info.bufferram = pagecache_page_count() * PAGE_SIZE;
     info.procs = (uint16_t)MIN(thread_count(), UINT16_MAX);
     info.mem_unit = 1;
     return copy_to_user(uinfo, &info, sizeof(info));
@@ -175,7 +167,7 @@ long sys_syslog(int type, uaddr_t buf, int len)
 {
     bool reads = type >= SYSLOG_READ && type <= SYSLOG_READ_CLEAR;
 
-    if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !privileged())
+    if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !is_privileged())
         return -EPERM;
     if (reads && (!buf || len < 0))
         return -EINVAL;
@@ -194,7 +186,7 @@ static bool reboot_magic_ok(uint32_t magic1, uint32_t magic2)
 long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd, uaddr_t arg)
 {
     (void)arg;
-    if (!privileged())
+    if (!is_privileged())
         return -EPERM;
     if (!reboot_magic_ok(magic1, magic2))
         return -EINVAL;

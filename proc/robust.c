@@ -6,7 +6,6 @@
  */
 #include <linux/futex.h>
 
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"

@@ -8,7 +8,6 @@
 
 #include "lib/string.h"
 #include "proc/clock.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
 
@@ -56,41 +55,24 @@ static long kill_pid(int pid, int sig, const struct ksiginfo *info)
     return err;
 }
 
-/* One member reached is success; else the last member's error. */
-static long kill_group(int pgid, int sig, const struct ksiginfo *info)
+/* Every process but init and the caller, as pgid 0, or the members of a group. One reached is
+ * success, else the last one's error counts; kill(-1) does not mind those that may not be. */
+static long kill_many(int pgid, int sig, const struct ksiginfo *info)
 {
+    long err = -ESRCH, last;
     struct process *p;
     bool reached = false;
-    long err = -ESRCH;
 
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
-        if (p->pgid != pgid)
+    list_for_each (p, &all_processes, all_link) {
+        if (pgid ? p->pgid != pgid : p == init_process || p == current->proc)
             continue;
-        err = kill_process(p, sig, info);
+        last = kill_process(p, sig, info);
+        err = last == -EPERM && !pgid ? 0 : last;
         reached |= !err;
     }
     spin_unlock(&proctree_lock);
     return reached ? 0 : err;
-}
-
-static long kill_everybody(int sig, const struct ksiginfo *info)
-{
-    struct process *p;
-    bool any = false;
-    long ret = 0, err;
-
-    spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
-        if (p == init_process || p == current->proc)
-            continue;
-        any = true;
-        err = kill_process(p, sig, info);
-        if (err != -EPERM)
-            ret = err;
-    }
-    spin_unlock(&proctree_lock);
-    return any ? ret : -ESRCH;
 }
 
 long sys_kill(int pid, int sig)
@@ -99,11 +81,9 @@ long sys_kill(int pid, int sig)
 
     if (pid > 0)
         return kill_pid(pid, sig, &info);
-    if (pid == 0)
-        return kill_group(current->proc->pgid, sig, &info);
-    if (pid == -1)
-        return kill_everybody(sig, &info);
-    return pid == INT32_MIN ? -ESRCH : kill_group(-pid, sig, &info);
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    return kill_many(pid == 0 ? current->proc->pgid : pid == -1 ? 0 : -pid, sig, &info);
 }
 
 /* pid 0: whatever process the thread belongs to. */

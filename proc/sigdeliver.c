@@ -13,7 +13,6 @@
  */
 #include "lib/log.h"
 #include "mm/addrspace.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 

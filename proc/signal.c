@@ -21,7 +21,6 @@
 #include "mm/kmalloc.h"
 #include "proc/process.h"
 #include "proc/sched.h"
-#include "proc/sigdefer.h"
 
 struct sigqueue {
     struct list link;
@@ -434,11 +433,12 @@ void signal_notify_parent(struct process *p, int code, int status)
     struct process *parent = p->parent;
     struct ksiginfo info = {.code = code, .pid = p->pid, .uid = p->uid, .value = (uint32_t)status};
     bool stop = code == CLD_STOPPED || code == CLD_CONTINUED;
+    int sig = stop ? SIGCHLD : p->exit_signal;
 
     if (!parent)
         return;
-    if (!stop || !(parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
-        (void)signal_send_process(parent, SIGCHLD, &info);
+    if (sig && !(stop && parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+        (void)signal_send_process(parent, sig, &info);
     waitq_wake_all(&parent->child_wait);
 }
 

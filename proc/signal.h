@@ -23,6 +23,7 @@
 
 struct process;
 struct thread;
+struct timer;
 struct trapframe;
 
 struct ksigaction { /* the kernel's struct sigaction: no restorer on RISC-V */
@@ -68,13 +69,17 @@ static inline void sigpending_init(struct sigpending *pending)
  */
 int signal_send_process(struct process *p, int sig, const struct ksiginfo *info);
 int signal_send_thread(struct thread *t, int sig, const struct ksiginfo *info);
-/* To each process of the group (takes proctree_lock); number of processes reached. */
-int signal_send_group(int pgid, int sig, const struct ksiginfo *info);
+/* To each process of the group (takes proctree_lock). */
+void signal_send_group(int pgid, int sig, const struct ksiginfo *info);
 /* From interrupt handlers (Ctrl-C): defers to thread context. */
 void signal_send_group_irq(int pgid, int sig);
+/* The function of a process's itimer_timer: itimers_run follows in thread context. */
+void signal_defer_itimers(struct timer *t);
+void signal_defer_init(void); /* starts the thread that does both */
 /* A fault: cannot be blocked or ignored; forces the default action then. Current thread. */
 void signal_force(int sig, int code, uaddr_t addr);
-/* SIGCHLD with a CLD_* code to p's parent, and its wait4 woken. proctree_lock held. */
+/* SIGCHLD, or p's own choice for its end, with a CLD_* code to p's parent, and its wait4 woken.
+ * status: exit status or signal. proctree_lock held. */
 void signal_notify_parent(struct process *p, int code, int status);
 
 /* One that is pending and not blocked, or a stop or the end: a WAIT_INTERRUPTIBLE sleep ends. */
