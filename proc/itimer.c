@@ -49,9 +49,8 @@ static bool expire(struct itimer *t, uint64_t now)
 {
     if (!t->due_ns || now < t->due_ns)
         return false;
-    t->due_ns = t->interval_ns
-                    ? t->due_ns + ((now - t->due_ns) / t->interval_ns + 1) * t->interval_ns
-                    : 0;
+    t->due_ns =
+        t->interval_ns ? t->due_ns + ((now - t->due_ns) / t->interval_ns + 1) * t->interval_ns : 0;
     return true;
 }
 

@@ -40,7 +40,7 @@ static int change_limit(struct process *p, uint32_t resource, const struct rlimi
 
     spin_lock(&p->lock);
     *old = p->limits[resource];
-    if (new && new->rlim_max > old->rlim_max && !is_privileged())
+    if (new &&new->rlim_max > old->rlim_max && !is_privileged())
         err = -EPERM;
     else if (new)
         p->limits[resource] = *new;

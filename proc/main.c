@@ -142,20 +142,18 @@ static void become_process_one(void)
 static void run_init(void)
 {
     static char path[256];
-    static char *envp[] = {"HOME=/", "TERM=linux", NULL};
     static const char *const fallbacks[] = {"/sbin/init", "/bin/init", "/bin/sh"};
-    char *argv[] = {path, NULL};
     int err;
 
     if (boot_arg("init", path, sizeof(path))) {
-        err = process_exec(path, argv, envp);
+        err = process_exec(path);
         if (!err)
             return;
         panic("init=%s cannot be executed: error %d", path, err);
     }
     for (unsigned i = 0; i < ARRAY_SIZE(fallbacks); i++) {
         strlcpy(path, fallbacks[i], sizeof(path));
-        err = process_exec(path, argv, envp);
+        err = process_exec(path);
         if (!err)
             return;
         pr_warn("%s cannot be executed: error %d\n", path, err);

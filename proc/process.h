@@ -28,7 +28,7 @@ enum thread_state {
     THREAD_DEAD,
 };
 
-struct usage { /* see proc/usage.c */
+struct usage {                   /* see proc/usage.c */
     uint64_t runtime_ns;         /* exact */
     uint64_t utime_ns, stime_ns; /* as sampled by the tick: how runtime_ns divides */
     uint64_t nvcsw, nivcsw, minflt, majflt;
@@ -51,15 +51,15 @@ struct thread {
     char name[16];         /* (o) as prctl(PR_SET_NAME); readers may see a torn name */
     _Atomic uint32_t refs; /* (a) */
 
-    _Atomic uint8_t state;               /* (r) enum thread_state */
-    _Atomic uint8_t wait_mode;           /* (r) enum wait_mode */
-    bool on_cpu;                         /* (r) */
-    bool user;                           /* (I) runs in user mode: has an FP state */
-    struct runq *_Atomic rq;             /* (r) whose queue or lock rules it */
-    struct list rq_link;                 /* (r) */
-    uint32_t affinity;                   /* (r) harts allowed, by index */
-    uint64_t run_start_ns;               /* (r) */
-    struct usage used;                   /* (o), runtime_ns (r); read by all */
+    _Atomic uint8_t state;     /* (r) enum thread_state */
+    _Atomic uint8_t wait_mode; /* (r) enum wait_mode */
+    bool on_cpu;               /* (r) */
+    bool user;                 /* (I) runs in user mode: has an FP state */
+    struct runq *_Atomic rq;   /* (r) whose queue or lock rules it */
+    struct list rq_link;       /* (r) */
+    uint32_t affinity;         /* (r) harts allowed, by index */
+    uint64_t run_start_ns;     /* (r) */
+    struct usage used;         /* (o), runtime_ns (r); read by all */
 
     struct fpstate fp;    /* (o) valid when not loaded */
     struct hart *fp_hart; /* (o) whose registers hold it, with hart->fp_owner == this */
@@ -156,13 +156,13 @@ struct process {
     struct rlimit limits[RLIM_NLIMITS]; /* (p) */
     int nice;
 
-    uint64_t start_ns;            /* (I) */
-    struct usage dead;            /* (p) of exited threads; maxrss of earlier address spaces */
-    struct usage children_used;   /* (t) of reaped children, their times divided */
-    struct itimer itimers[3];     /* (s) by ITIMER_* */
-    struct timer itimer_timer;    /* looks at them when one can be due at the earliest */
-    struct process *itimer_next;  /* list of processes with due timers, see proc/sigdefer.c */
-    _Atomic uint32_t itimer_due;  /* (a) on that list */
+    uint64_t start_ns;           /* (I) */
+    struct usage dead;           /* (p) of exited threads; maxrss of earlier address spaces */
+    struct usage children_used;  /* (t) of reaped children, their times divided */
+    struct itimer itimers[3];    /* (s) by ITIMER_* */
+    struct timer itimer_timer;   /* looks at them when one can be due at the earliest */
+    struct process *itimer_next; /* list of processes with due timers, see proc/sigdefer.c */
+    _Atomic uint32_t itimer_due; /* (a) on that list */
 };
 
 static inline struct process *current_process(void)
@@ -213,8 +213,7 @@ void futex_wake_addr(uaddr_t addr, int n);
 void vmprint_first_exec(struct process *p);
 
 /* fork.c, exec.c, exit.c */
-int process_exec(const char *path, char *const argv[],
-                 char *const envp[]); /* kernel strings: init */
+int process_exec(const char *path); /* init's: a kernel string, an environment of its own */
 noreturn_fn void thread_exit(void);
 noreturn_fn void process_exit_group(int wait_status); /* current process */
 /* 'R', 'S', 'D', 'T', 'Z' as in /proc/<pid>/stat. */
