@@ -35,6 +35,13 @@ static inline struct timeval timeval_from_ns(uint64_t ns)
                             .tv_usec = (int64_t)(ns % NSEC_PER_SEC / 1000)};
 }
 
+/* A valid struct timespec, as ns: 0, -EFAULT, -EINVAL. */
+int timespec_from_user(uaddr_t uts, uint64_t *ns);
+/* A moment of the wall clock or the monotonic clock as a deadline of the latter. */
+uint64_t clock_deadline(bool realtime, uint64_t ns);
+/* Sleeps until a signal is deliverable, -ERESTARTSYS, or -ETIMEDOUT. */
+int sleep_interruptible(uint64_t deadline_ns);
+
 /* A time from now on as a deadline of the monotonic clock. */
 static inline uint64_t deadline_after(uint64_t ns)
 {

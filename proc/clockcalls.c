@@ -7,12 +7,36 @@
  * begin. Clock numbers below 0 name another process's or thread's CPU time, as Linux encodes them:
  * ~id << 3, bit 2 = thread, bits 0..1 = 0 all, 1 user, 2 all.
  */
-#include "lib/string.h"
+#include "lib/wait.h"
 #include "proc/clock.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
 
 #define COARSE_NS 4000000
+
+/* ---- Times ----------------------------------------------------------------------------------- */
+
+int timespec_from_user(uaddr_t uts, uint64_t *ns)
+{
+    struct __kernel_timespec ts;
+
+    if (copy_from_user(&ts, uts, sizeof(ts)))
+        return -EFAULT;
+    if (!timespec_valid(&ts))
+        return -EINVAL;
+    *ns = timespec_to_ns(&ts);
+    return 0;
+}
+
+/* Past moments are due at once. */
+uint64_t clock_deadline(bool realtime, uint64_t ns)
+{
+    uint64_t now = realtime ? clock_realtime_ns() : 0;
+
+    if (ns >= CLOCK_MAX_NS)
+        return NO_DEADLINE;
+    return !realtime ? ns : ns <= now ? 0 : deadline_after(ns - now);
+}
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
@@ -100,39 +124,38 @@ long sys_gettimeofday(uaddr_t utv, uaddr_t utz)
 
 long sys_clock_settime(int clock, uaddr_t uts)
 {
-    struct __kernel_timespec ts;
+    uint64_t ns;
+    int err;
 
     if (clock != CLOCK_REALTIME)
         return -EINVAL;
-    if (copy_from_user(&ts, uts, sizeof(ts)))
-        return -EFAULT;
-    if (!timespec_valid(&ts) || timespec_to_ns(&ts) >= CLOCK_MAX_NS)
+    err = timespec_from_user(uts, &ns);
+    if (err)
+        return err;
+    if (ns >= CLOCK_MAX_NS)
         return -EINVAL;
     if (!is_privileged())
         return -EPERM;
-    clock_set_realtime_ns(timespec_to_ns(&ts));
+    clock_set_realtime_ns(ns);
     return 0;
 }
 
 /* ---- Sleeping -------------------------------------------------------------------------------- */
 
-static long sleep_until(uint64_t deadline_ns)
+int sleep_interruptible(uint64_t deadline_ns)
 {
     struct waitq nobody;
-    int err;
 
     waitq_init(&nobody);
-    err = wait_event_deadline(&nobody, false, WAIT_INTERRUPTIBLE, deadline_ns);
-    return err == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
+    return wait_event_deadline(&nobody, false, WAIT_INTERRUPTIBLE, deadline_ns);
 }
 
 /* A relative sleep: tells what is left when a signal ends it, and goes on with that after a stop. */
 static long sleep_for(uint64_t ns, uaddr_t urem)
 {
     uint64_t deadline = signal_restart_deadline(deadline_after(ns)), now;
-    long err = sleep_until(deadline);
 
-    if (!err)
+    if (sleep_interruptible(deadline) == -ETIMEDOUT)
         return 0;
     now = arch_time_ns();
     if (deadline != NO_DEADLINE && now >= deadline)
@@ -140,22 +163,7 @@ static long sleep_for(uint64_t ns, uaddr_t urem)
     if (urem && put_timespec(urem, deadline == NO_DEADLINE ? ns : deadline - now))
         return -EFAULT;
     signal_keep_deadline(deadline);
-    return err;
-}
-
-/* A moment of the wall clock as a deadline of the monotonic one; past moments are due at once. */
-static uint64_t realtime_deadline(uint64_t ns)
-{
-    uint64_t now = clock_realtime_ns();
-
-    return ns <= now ? 0 : deadline_after(ns - now);
-}
-
-static long sleep_at(int clock, uint64_t ns)
-{
-    if (clock == CLOCK_REALTIME || clock == CLOCK_TAI || clock == CLOCK_REALTIME_ALARM)
-        return sleep_until(realtime_deadline(ns));
-    return sleep_until(ns >= CLOCK_MAX_NS ? NO_DEADLINE : ns);
+    return -ERESTARTNOHAND;
 }
 
 static int check_sleep_clock(int clock)
@@ -174,18 +182,18 @@ static int check_sleep_clock(int clock)
 
 long sys_clock_nanosleep(int clock, int flags, uaddr_t ureq, uaddr_t urem)
 {
-    struct __kernel_timespec ts;
+    bool realtime = clock == CLOCK_REALTIME || clock == CLOCK_TAI || clock == CLOCK_REALTIME_ALARM;
     int err = check_sleep_clock(clock);
+    uint64_t ns;
 
+    if (!err)
+        err = timespec_from_user(ureq, &ns);
     if (err)
         return err;
-    if (copy_from_user(&ts, ureq, sizeof(ts)))
-        return -EFAULT;
-    if (!timespec_valid(&ts))
-        return -EINVAL;
-    if (flags & TIMER_ABSTIME)
-        return sleep_at(clock, timespec_to_ns(&ts));
-    return sleep_for(timespec_to_ns(&ts), urem);
+    if (!(flags & TIMER_ABSTIME))
+        return sleep_for(ns, urem);
+    err = sleep_interruptible(clock_deadline(realtime, ns));
+    return err == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
 }
 
 long sys_nanosleep(uaddr_t ureq, uaddr_t urem)

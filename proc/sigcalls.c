@@ -4,7 +4,6 @@
  * equal to the target's real or saved one; SIGCONT also within a session.
  */
 #include <linux/signal.h>
-#include <linux/time_types.h>
 
 #include "lib/string.h"
 #include "proc/clock.h"
@@ -202,15 +201,6 @@ long sys_rt_sigpending(uaddr_t uset, size_t setsize)
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-/* Sleeps until a signal is deliverable: -ERESTARTSYS, or -ETIMEDOUT. */
-static int wait_for_signal(uint64_t deadline_ns)
-{
-    struct waitq nobody;
-
-    waitq_init(&nobody);
-    return wait_event_deadline(&nobody, false, WAIT_INTERRUPTIBLE, deadline_ns);
-}
-
 long sys_rt_sigsuspend(uaddr_t uset, size_t setsize)
 {
     uint64_t set;
@@ -220,7 +210,7 @@ long sys_rt_sigsuspend(uaddr_t uset, size_t setsize)
     if (get_user_u64(&set, uset))
         return -EFAULT;
     signal_swap_mask(set);
-    (void)wait_for_signal(NO_DEADLINE);
+    (void)sleep_interruptible(NO_DEADLINE);
     signal_swap_back(true);
     return -ERESTARTNOHAND;
 }
@@ -248,7 +238,7 @@ static int wait_for_set(uint64_t set, uint64_t deadline_ns, struct ksiginfo *inf
     if (!deadline_ns)
         return -EAGAIN;
     dequeue_from(t, 0, set, info);
-    err = wait_for_signal(deadline_ns);
+    err = sleep_interruptible(deadline_ns);
     sig = dequeue_from(t, set, 0, info);
     if (sig)
         return sig;
@@ -257,20 +247,20 @@ static int wait_for_set(uint64_t set, uint64_t deadline_ns, struct ksiginfo *inf
 
 long sys_rt_sigtimedwait(uaddr_t uset, uaddr_t uinfo, uaddr_t utimeout, size_t setsize)
 {
-    struct __kernel_timespec ts;
-    uint64_t set, deadline = NO_DEADLINE;
+    uint64_t set, ns, deadline = NO_DEADLINE;
     struct ksiginfo info;
     siginfo_t exported;
-    int sig;
+    int sig, err;
 
     if (setsize != SIGSET_SIZE)
         return -EINVAL;
-    if (get_user_u64(&set, uset) || (utimeout && copy_from_user(&ts, utimeout, sizeof(ts))))
+    if (get_user_u64(&set, uset))
         return -EFAULT;
     if (utimeout) {
-        if (!timespec_valid(&ts))
-            return -EINVAL;
-        deadline = ts.tv_sec || ts.tv_nsec ? deadline_after(timespec_to_ns(&ts)) : 0;
+        err = timespec_from_user(utimeout, &ns);
+        if (err)
+            return err;
+        deadline = ns ? deadline_after(ns) : 0;
     }
     sig = wait_for_set(set & ~SIG_UNBLOCKABLE, deadline, &info);
     if (sig < 0 || !uinfo)
