@@ -75,7 +75,7 @@ static void gather_signals(const struct proc_target *to, struct signals *s)
     struct process *p = to->proc;
 
     memset(s, 0, sizeof(*s));
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     s->pending = p->pending.set;
     if (to->thread) {
         s->thread_pending = to->thread->pending.set;
@@ -89,7 +89,7 @@ static void gather_signals(const struct proc_target *to, struct signals *s)
         else if (handler != (uaddr_t)SIG_DFL)
             s->caught |= SIGBIT(sig);
     }
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
 }
 
 struct family { /* what proctree_lock guards */

@@ -26,7 +26,6 @@ enum lock_rank {
     RANK_TTY,
     RANK_PROCTREE, /* pid table, parent/child links, sessions */
     RANK_PROCESS,
-    RANK_SIGNAL,
     RANK_FUTEX,
     RANK_BUFFER,
     RANK_MAPPING, /* a page cache mapping's tree */

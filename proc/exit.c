@@ -35,7 +35,7 @@ static bool leave_group(struct process *p, struct thread *t)
 
     spin_lock(&p->lock);
     list_del(&t->proc_link);
-    signal_retarget(p, t);
+    signal_retarget(p, t, ~t->sig_mask);
     usage_add(&p->dead, &t->used);
     p->dead.runtime_ns += arch_time_ns() - t->run_start_ns;
     last = --p->nthreads == 0;

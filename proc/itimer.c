@@ -6,7 +6,7 @@
  * earliest, which is the time left divided by the harts that may burn it.
  *
  * One timer per process does the looking. It fires in an interrupt and only hands the process to
- * "ksignal" (proc/sigdefer.c), which calls itimers_run. The marks are guarded by siglock.
+ * "ksignal" (proc/sigdefer.c), which calls itimers_run. The marks are guarded by process->lock.
  */
 #include "proc/clock.h"
 #include "proc/process.h"
@@ -24,7 +24,7 @@ static void read_clocks(struct process *p, uint64_t clock[NTIMERS])
     clock[ITIMER_PROF] = u.utime_ns + u.stime_ns;
 }
 
-/* siglock held. */
+/* p->lock held. */
 static void arm(struct process *p, const uint64_t clock[NTIMERS])
 {
     uint64_t least = UINT64_MAX;
@@ -44,7 +44,7 @@ static void arm(struct process *p, const uint64_t clock[NTIMERS])
         timer_cancel(&p->itimer_timer);
 }
 
-/* Is the mark reached? Moves it on by whole intervals. siglock held. */
+/* Is the mark reached? Moves it on by whole intervals. p->lock held. */
 static bool expire(struct itimer *t, uint64_t now)
 {
     if (!t->due_ns || now < t->due_ns)
@@ -61,11 +61,11 @@ void itimers_run(struct process *p)
     bool expired[NTIMERS];
 
     read_clocks(p, clock);
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     for (int i = 0; i < NTIMERS; i++)
         expired[i] = expire(&p->itimers[i], clock[i]);
     arm(p, clock);
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     for (int i = 0; i < NTIMERS; i++)
         if (expired[i])
             (void)signal_send_process(p, signals[i], NULL);
@@ -73,10 +73,10 @@ void itimers_run(struct process *p)
 
 void itimers_cancel(struct process *p)
 {
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     for (int i = 0; i < NTIMERS; i++)
         p->itimers[i].due_ns = 0;
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     timer_cancel(&p->itimer_timer);
 }
 
@@ -100,7 +100,7 @@ static struct itimerval exchange(int which, const struct itimer *new)
     struct itimer old;
 
     read_clocks(p, clock);
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     old = p->itimers[which];
     if (new) {
         p->itimers[which] = *new;
@@ -108,7 +108,7 @@ static struct itimerval exchange(int which, const struct itimer *new)
             p->itimers[which].due_ns += clock[which];
         arm(p, clock);
     }
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     if (old.due_ns) /* never 0: an expired one that nobody has looked at yet is about to fire */
         left = old.due_ns > clock[which] ? old.due_ns - clock[which] : 1000;
     return (struct itimerval){.it_value = timeval_from_ns(left),

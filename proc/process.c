@@ -220,7 +220,6 @@ struct process *process_create(void)
         return NULL;
     p->refs = 1;
     spin_init(&p->lock, RANK_PROCESS, "process");
-    spin_init(&p->siglock, RANK_SIGNAL, "siglock");
     list_init(&p->children);
     list_init(&p->sibling);
     list_init(&p->all_link);

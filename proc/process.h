@@ -3,7 +3,7 @@
  * Processes (thread groups) and threads. A thread is what the scheduler runs; a process is what
  * owns memory, files, signals' actions and children. Field marks, here and in all of the kernel:
  *   (I) immutable once published   (a) atomic            (o) only the thread itself
- *   (t) proctree_lock              (p) process->lock     (s) process->siglock     (r) run queue's
+ *   (t) proctree_lock              (p) process->lock                              (r) run queue's
  */
 #pragma once
 
@@ -65,15 +65,15 @@ struct thread {
     struct hart *fp_hart; /* (o) whose registers hold it, with hart->fp_owner == this */
 
     struct list proc_link;     /* (p) in process->threads */
-    struct sigpending pending; /* (s) directed at this thread */
-    uint64_t sig_mask;         /* (o) written under (s) */
+    struct sigpending pending; /* (p) directed at this thread */
+    uint64_t sig_mask;         /* (o) written under (p) */
     uint64_t saved_mask;       /* (o) of sigsuspend, ppoll: restored after the handler */
     bool restore_mask;         /* (o) */
     uaddr_t altstack_sp;       /* (o) */
     size_t altstack_size;
     int altstack_flags;
     bool restart_ok;              /* (o) the frame is a system call's that may restart */
-    uint64_t wait_set;            /* (o) written under (s): what sigtimedwait waits for */
+    uint64_t wait_set;            /* (o) written under (p): what sigtimedwait waits for */
     uint64_t restart_deadline_ns; /* (o) of the sleep that restarts, 0 = none */
 
     uaddr_t clear_tid;        /* (o) CLONE_CHILD_CLEARTID */
@@ -130,14 +130,13 @@ struct process {
     unsigned nthreads;     /* (p) */
     bool group_exit;       /* (p) every thread must go */
     int group_exit_status; /* (p) */
-    bool stopped;          /* (s) job control: threads wait in the trap exit */
-    bool stop_dequeued;    /* (s) a stop signal was taken; SIGCONT calls it off */
-    bool cont_notify;      /* (s) the parent is to hear that it goes on */
+    bool stopped;          /* (p) job control: threads wait in the trap exit */
+    bool stop_dequeued;    /* (p) a stop signal was taken; SIGCONT calls it off */
+    bool cont_notify;      /* (p) the parent is to hear that it goes on */
     struct waitq stop_wait;
 
-    struct spinlock siglock;              /* RANK_SIGNAL: guards (s) */
-    struct ksigaction actions[SIG_COUNT]; /* (s) index signo - 1 */
-    struct sigpending pending;            /* (s) directed at the process */
+    struct ksigaction actions[SIG_COUNT]; /* (p) index signo - 1 */
+    struct sigpending pending;            /* (p) directed at the process */
 
     union { /* (o) changed by its own calls */
         struct {
@@ -159,7 +158,7 @@ struct process {
     uint64_t start_ns;           /* (I) */
     struct usage dead;           /* (p) of exited threads; maxrss of earlier address spaces */
     struct usage children_used;  /* (t) of reaped children, their times divided */
-    struct itimer itimers[3];    /* (s) by ITIMER_* */
+    struct itimer itimers[3];    /* (p) by ITIMER_* */
     struct timer itimer_timer;   /* looks at them when one can be due at the earliest */
     struct process *itimer_next; /* list of processes with due timers, see proc/sigdefer.c */
     _Atomic uint32_t itimer_due; /* (a) on that list */

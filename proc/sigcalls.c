@@ -139,7 +139,6 @@ static void set_action(struct process *p, int sig, const struct ksigaction *act,
                        struct ksigaction *old)
 {
     spin_lock(&p->lock);
-    spin_lock(&p->siglock);
     *old = p->actions[sig - 1];
     if (act) {
         p->actions[sig - 1] = *act;
@@ -147,7 +146,6 @@ static void set_action(struct process *p, int sig, const struct ksigaction *act,
         if (signal_is_ignored(p, sig))
             signal_discard(p, SIGBIT(sig));
     }
-    spin_unlock(&p->siglock);
     spin_unlock(&p->lock);
 }
 
@@ -193,9 +191,9 @@ long sys_rt_sigpending(uaddr_t uset, size_t setsize)
 
     if (setsize > SIGSET_SIZE)
         return -EINVAL;
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     set = (current->pending.set | p->pending.set) & current->sig_mask;
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     return copy_to_user(uset, &set, setsize);
 }
 
@@ -219,10 +217,10 @@ static int dequeue_from(struct thread *t, uint64_t set, uint64_t wait_set, struc
 {
     int sig;
 
-    spin_lock(&t->proc->siglock);
+    spin_lock(&t->proc->lock);
     t->wait_set = wait_set;
     sig = signal_dequeue(t, set, info); /* recalculates what is deliverable, too */
-    spin_unlock(&t->proc->siglock);
+    spin_unlock(&t->proc->lock);
     return sig;
 }
 

@@ -85,31 +85,31 @@ void signal_notify_parent(struct process *p, int code, int status);
 /* One that is pending and not blocked, or a stop or the end: a WAIT_INTERRUPTIBLE sleep ends. */
 bool signal_deliverable(struct thread *t);
 bool signal_fatal_pending(struct thread *t);
-void signal_recalc(struct thread *t); /* sets t->sig_pending; siglock held */
+void signal_recalc(struct thread *t); /* sets t->sig_pending; p->lock held */
 void signal_set_mask(uint64_t mask);  /* current thread */
 /* sigsuspend, ppoll: another mask while the call waits. The old one comes back at once, or, when a
  * signal ended the wait, after its handler was started. */
 void signal_swap_mask(uint64_t mask);
 void signal_swap_back(bool interrupted);
 void signal_exec_reset(struct process *p); /* handlers to default, ignored stay. Current process */
-void signal_flush(struct sigpending *pending); /* siglock held, or nobody else sees it */
-/* Takes the next pending signal out of `from` that is in set. siglock held. 0: none. */
+void signal_flush(struct sigpending *pending); /* p->lock held, or nobody else sees it */
+/* Takes the next pending signal out of `from` that is in set. p->lock held. 0: none. */
 int signal_dequeue(struct thread *t, uint64_t set, struct ksiginfo *info);
-/* The action for sig is now to ignore it: forgets pending ones. p->lock and siglock held. */
+/* The action for sig is now to ignore it: forgets pending ones. p->lock held. */
 void signal_discard(struct process *p, uint64_t set);
 bool signal_is_ignored(struct process *p, int sig);
 /* For tty job control: reads and writes of such a background process fail instead of stopping it. */
 bool signal_blocked_or_ignored(struct thread *t, int sig);
 void signal_init(void);
 
-/* Makes t pass the trap exit, wherever it is now. siglock held. */
-void signal_alert(struct thread *t);
-/* Every thread of p must go: marks and wakes them. p->lock held (not siglock). First caller wins. */
+/* Makes t pass the trap exit, wherever it is now; fatal: out of killable sleeps, too. p->lock held. */
+void signal_alert(struct thread *t, bool fatal);
+/* Every thread of p must go: marks and wakes them. First caller wins. */
 void signal_group_exit(struct process *p, int wait_status);
 /* This thread alone must go (exec's other threads). p->lock held. */
 void signal_kill_thread(struct thread *t);
-/* A thread leaves: signals for the process that only it had been told of go to another. p->lock. */
-void signal_retarget(struct process *p, struct thread *leaving);
+/* Signals for the process that perhaps only `except` had been told of go to another. p->lock held. */
+void signal_retarget(struct process *p, struct thread *except, uint64_t lost);
 
 /* The alternate stack: 0, -EPERM while sp lies on the old one, -EINVAL, -ENOMEM (too small). */
 bool signal_on_altstack(const struct thread *t, uaddr_t sp);
