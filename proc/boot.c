@@ -58,13 +58,6 @@ bool boot_arg(const char *name, char *buf, size_t size)
     return true;
 }
 
-bool boot_flag_off(const char *name)
-{
-    char val[4];
-
-    return boot_arg(name, val, sizeof(val)) && !strcmp(val, "0");
-}
-
 bool boot_flag(const char *name)
 {
     char val[4];

@@ -97,7 +97,7 @@ void vmprint_first_exec(struct process *p)
     if (p != init_process || done)
         return;
     done = true;
-    if (boot_flag_off("vmprint"))
+    if (!boot_number("vmprint", 1))
         return;
     mutex_lock(&p->as->lock);
     vmprint(&p->as->pt, print_line, NULL);

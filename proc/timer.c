@@ -42,11 +42,6 @@ static uint64_t head_deadline(const struct timer_queue *q)
                                  : list_first(&q->armed, struct timer, link)->deadline_ns;
 }
 
-static void program(const struct timer_queue *q)
-{
-    arch_set_timer(head_deadline(q));
-}
-
 void timer_init(struct timer *t, void (*fn)(struct timer *), void *arg)
 {
     list_init(&t->link);
@@ -98,7 +93,7 @@ void timer_arm(struct timer *t, uint64_t deadline_ns)
     insert_sorted(q, t);
     atomic_store_explicit(&t->queue, q, memory_order_release);
     if (q->armed.next == &t->link)
-        program(q);
+        arch_set_timer(head_deadline(q));
     spin_unlock_irqrestore(&q->lock, flags);
 }
 
@@ -128,7 +123,7 @@ static struct timer *take_expired(struct timer_queue *q, uint64_t now)
 
     spin_lock(&q->lock);
     if (head_deadline(q) > now) {
-        program(q);
+        arch_set_timer(head_deadline(q));
         spin_unlock(&q->lock);
         return NULL;
     }
@@ -150,18 +145,6 @@ void timer_run_expired(void)
         t->fn(t);
         atomic_store_explicit(&q->running, NULL, memory_order_release);
     }
-}
-
-uint64_t timer_next_deadline(void)
-{
-    irqflags_t flags = arch_irq_save();
-    struct timer_queue *q = own_queue();
-    uint64_t deadline;
-
-    spin_lock(&q->lock);
-    deadline = head_deadline(q);
-    spin_unlock_irqrestore(&q->lock, flags);
-    return deadline;
 }
 
 /* ---- The wall clock: the monotonic clock and what is between them ------------------------------ */

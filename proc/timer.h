@@ -24,8 +24,7 @@ void timer_init(struct timer *t, void (*fn)(struct timer *), void *arg);
 void timer_arm(struct timer *t, uint64_t deadline_ns); /* re-arms if armed. Any context */
 /* False if it was not armed. On return fn is not running, unless called from fn itself. */
 bool timer_cancel(struct timer *t);
-void timer_run_expired(void);       /* this hart, from the timer interrupt */
-uint64_t timer_next_deadline(void); /* this hart's earliest; UINT64_MAX = none */
+void timer_run_expired(void); /* this hart, from the timer interrupt */
 
 uint64_t clock_realtime_ns(void); /* since 1970 */
 void clock_set_realtime_ns(uint64_t ns);
