@@ -141,24 +141,23 @@ static void become_process_one(void)
 
 static void run_init(void)
 {
-    static char path[256];
-    static const char *const fallbacks[] = {"/sbin/init", "/bin/init", "/bin/sh"};
+    static char chosen[256];
+    const char *paths[] = {"/sbin/init", "/bin/init", "/bin/sh"};
+    unsigned n = ARRAY_SIZE(paths);
     int err;
 
-    if (boot_arg("init", path, sizeof(path))) {
-        err = process_exec(path);
+    if (boot_arg("init", chosen, sizeof(chosen))) {
+        paths[0] = chosen;
+        n = 1;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        err = process_exec(paths[i]);
         if (!err)
             return;
-        panic("init=%s cannot be executed: error %d", path, err);
+        pr_err("%s cannot be executed: error %d\n", paths[i], err);
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(fallbacks); i++) {
-        strlcpy(path, fallbacks[i], sizeof(path));
-        err = process_exec(path);
-        if (!err)
-            return;
-        pr_warn("%s cannot be executed: error %d\n", path, err);
-    }
-    panic("no init found: tried /sbin/init, /bin/init, /bin/sh; boot with init=PATH");
+    panic("no init found: tried %s; boot with init=PATH",
+          n == 1 ? chosen : "/sbin/init, /bin/init, /bin/sh");
 }
 
 static void kinit(void *arg)

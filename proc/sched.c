@@ -208,7 +208,7 @@ void thread_start(struct thread *prev)
 
 static void start_tick(unsigned hart)
 {
-    if (!ticks[hart].queue)
+    if (!timer_armed(&ticks[hart]))
         timer_arm(&ticks[hart], arch_time_ns() + tick_ns);
 }
 
