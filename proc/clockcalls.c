@@ -40,9 +40,35 @@ uint64_t clock_deadline(bool realtime, uint64_t ns)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* 0: the caller's own. */
-static int read_cpu_clock(int id, bool thread, bool user_only, uint64_t *ns)
+enum clock_kind { NO_CLOCK, WALL, MONOTONIC, PROCESS_CPU, THREAD_CPU };
+
+static const struct {
+    uint8_t kind;
+    bool sleeps, coarse;
+} clocks[] = {
+    [CLOCK_REALTIME] = {WALL, .sleeps = true},
+    [CLOCK_MONOTONIC] = {MONOTONIC, .sleeps = true},
+    [CLOCK_PROCESS_CPUTIME_ID] = {PROCESS_CPU},
+    [CLOCK_THREAD_CPUTIME_ID] = {THREAD_CPU},
+    [CLOCK_MONOTONIC_RAW] = {MONOTONIC},
+    [CLOCK_REALTIME_COARSE] = {WALL, .coarse = true},
+    [CLOCK_MONOTONIC_COARSE] = {MONOTONIC, .coarse = true},
+    [CLOCK_BOOTTIME] = {MONOTONIC, .sleeps = true},
+    [CLOCK_REALTIME_ALARM] = {WALL, .sleeps = true},
+    [CLOCK_BOOTTIME_ALARM] = {MONOTONIC, .sleeps = true},
+    [CLOCK_TAI] = {WALL, .sleeps = true},
+};
+
+static enum clock_kind kind_of(int clock)
 {
+    if (clock < 0) /* somebody's CPU time */
+        return (clock & 3) == 3 ? NO_CLOCK : clock & 4 ? THREAD_CPU : PROCESS_CPU;
+    return (size_t)clock < ARRAY_SIZE(clocks) ? clocks[clock].kind : NO_CLOCK;
+}
+
+static int read_cpu_clock(int clock, bool thread, uint64_t *ns)
+{
+    int id = clock < 0 ? (int)(~((uint32_t)clock >> 3) & 0x1fffffff) : 0; /* 0: the caller's own */
     struct process *p = NULL;
     struct thread *t = NULL;
     struct usage u;
@@ -54,7 +80,7 @@ static int read_cpu_clock(int id, bool thread, bool user_only, uint64_t *ns)
     if (!t && !p)
         return -EINVAL;
     u = t ? thread_usage(t) : process_usage(p);
-    *ns = user_only ? u.utime_ns : u.utime_ns + u.stime_ns;
+    *ns = u.utime_ns + (clock < 0 && (clock & 3) == 1 ? 0 : u.stime_ns);
     if (t)
         thread_put(t);
     else
@@ -64,23 +90,13 @@ static int read_cpu_clock(int id, bool thread, bool user_only, uint64_t *ns)
 
 static int read_clock(int clock, uint64_t *ns)
 {
-    switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE:
-    case CLOCK_REALTIME_ALARM:
-    case CLOCK_TAI: *ns = clock_realtime_ns(); return 0;
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_BOOTTIME:
-    case CLOCK_BOOTTIME_ALARM: *ns = arch_time_ns(); return 0;
-    case CLOCK_PROCESS_CPUTIME_ID: return read_cpu_clock(0, false, false, ns);
-    case CLOCK_THREAD_CPUTIME_ID: return read_cpu_clock(0, true, false, ns);
-    default:
-        if (clock >= 0 || (clock & 3) == 3)
-            return -EINVAL;
-        return read_cpu_clock((int)(~((uint32_t)clock >> 3) & 0x1fffffff), clock & 4,
-                              (clock & 3) == 1, ns);
+    enum clock_kind kind = kind_of(clock);
+
+    switch (kind) {
+    case WALL: *ns = clock_realtime_ns(); return 0;
+    case MONOTONIC: *ns = arch_time_ns(); return 0;
+    case NO_CLOCK: return -EINVAL;
+    default: return read_cpu_clock(clock, kind == THREAD_CPU, ns);
     }
 }
 
@@ -101,13 +117,12 @@ long sys_clock_gettime(int clock, uaddr_t uts)
 
 long sys_clock_getres(int clock, uaddr_t uts)
 {
-    bool coarse = clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE;
     uint64_t ns;
     int err = read_clock(clock, &ns);
 
     if (err || !uts)
         return err;
-    return put_timespec(uts, coarse ? COARSE_NS : 1);
+    return put_timespec(uts, clock >= 0 && clocks[clock].coarse ? COARSE_NS : 1);
 }
 
 long sys_gettimeofday(uaddr_t utv, uaddr_t utz)
@@ -166,33 +181,22 @@ static long sleep_for(uint64_t ns, uaddr_t urem)
     return -ERESTARTNOHAND;
 }
 
-static int check_sleep_clock(int clock)
-{
-    switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_MONOTONIC:
-    case CLOCK_BOOTTIME:
-    case CLOCK_REALTIME_ALARM:
-    case CLOCK_BOOTTIME_ALARM:
-    case CLOCK_TAI: return 0;
-    case CLOCK_THREAD_CPUTIME_ID: return -EINVAL;
-    default: return clock >= 0 && clock <= CLOCK_TAI ? -EOPNOTSUPP : -EINVAL;
-    }
-}
-
 long sys_clock_nanosleep(int clock, int flags, uaddr_t ureq, uaddr_t urem)
 {
-    bool realtime = clock == CLOCK_REALTIME || clock == CLOCK_TAI || clock == CLOCK_REALTIME_ALARM;
-    int err = check_sleep_clock(clock);
+    enum clock_kind kind = kind_of(clock);
     uint64_t ns;
+    int err;
 
-    if (!err)
-        err = timespec_from_user(ureq, &ns);
+    if (clock < 0 || kind == NO_CLOCK || kind == THREAD_CPU)
+        return -EINVAL;
+    if (!clocks[clock].sleeps)
+        return -EOPNOTSUPP;
+    err = timespec_from_user(ureq, &ns);
     if (err)
         return err;
     if (!(flags & TIMER_ABSTIME))
         return sleep_for(ns, urem);
-    err = sleep_interruptible(clock_deadline(realtime, ns));
+    err = sleep_interruptible(clock_deadline(kind == WALL, ns));
     return err == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
 }
 

@@ -102,38 +102,26 @@ static int segment_prot(const Elf64_Phdr *ph)
            (ph->p_flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* The bytes behind the file's part in its last page belong to the bss: zero. */
-static int zero_tail(struct addrspace *as, uaddr_t from, uaddr_t to)
-{
-    static const char zeroes[PAGE_SIZE];
-
-    return from < to ? addrspace_write(as, from, zeroes, to - from) : 0;
-}
-
 static int map_segment(struct addrspace *as, struct file *file, const Elf64_Phdr *ph, uaddr_t base)
 {
+    static const char zeroes[PAGE_SIZE];
     const uint8_t any_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
     uaddr_t start = ALIGN_DOWN(base + ph->p_vaddr, PAGE_SIZE);
     uaddr_t file_end = base + ph->p_vaddr + ph->p_filesz;
     uaddr_t file_map_end = ph->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
     uaddr_t end = ALIGN_UP(base + ph->p_vaddr + ph->p_memsz, PAGE_SIZE);
     int prot = segment_prot(ph);
-    long at;
+    long err = 0;
 
-    if (file_map_end > start) {
-        at = addrspace_map_segment(as, start, file_map_end - start, prot, file,
-                                   ALIGN_DOWN(ph->p_offset, PAGE_SIZE) >> PAGE_SHIFT, any_prot);
-        if (at < 0)
-            return (int)at;
-    }
-    if (end > file_map_end) {
-        at = addrspace_map_segment(as, file_map_end, end - file_map_end, prot, NULL, 0, any_prot);
-        if (at < 0)
-            return (int)at;
-    }
-    if (ph->p_memsz > ph->p_filesz && ph->p_filesz && prot & PROT_WRITE)
-        return zero_tail(as, file_end, MIN(file_map_end, end));
-    return 0;
+    if (file_map_end > start)
+        err = addrspace_map_segment(as, start, file_map_end - start, prot, file,
+                                    ph->p_offset >> PAGE_SHIFT, any_prot);
+    if (!err && end > file_map_end)
+        err = addrspace_map_segment(as, file_map_end, end - file_map_end, prot, NULL, 0, any_prot);
+    /* The bytes behind the file's part in its last page belong to the bss: zero. */
+    if (!err && ph->p_memsz > ph->p_filesz && ph->p_filesz && prot & PROT_WRITE)
+        err = addrspace_write(as, file_end, zeroes, MIN(file_map_end, end) - file_end);
+    return (int)err;
 }
 
 /* PT_INTERP and PT_GNU_STACK. */

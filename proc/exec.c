@@ -158,33 +158,34 @@ static int args_for_script(struct args *a, const char *interp, const char *arg, 
     return args_insert(a, 0, 0, interp);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 static char *skip_blanks(char *s)
 {
-    while (*s == ' ' || *s == '\t')
+    while (is_blank(*s))
         s++;
     return s;
 }
 
 /* "#! interpreter [argument]": the rest of the line after blanks is one argument. line is changed.
- * NULL: no script, or one without an interpreter. */
+ * NULL: no interpreter, or the line is too long. */
 static char *parse_script(char *line, size_t len, char **arg)
 {
-    char *interp, *end, *nl = memchr(line, '\n', len);
+    char *interp = line + 2, *end = memchr(line, '\n', len);
 
-    *arg = NULL;
-    if (len < 3 || line[0] != '#' || line[1] != '!' || (!nl && len == SCRIPT_LINE - 1))
+    if (!end && len == SCRIPT_LINE - 1)
         return NULL;
-    end = nl ? nl : line + len;
-    while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    *end = '\0';
-    interp = skip_blanks(line + 2);
-    for (end = interp; *end && *end != ' ' && *end != '\t'; end++)
+    for (end = end ? end : line + len; end > interp && is_blank(end[-1]); end--)
         ;
-    if (*end) {
-        *end = '\0';
-        *arg = skip_blanks(end + 1);
-    }
+    *end = '\0';
+    interp = skip_blanks(interp);
+    for (end = interp; *end && !is_blank(*end); end++)
+        ;
+    *arg = *end ? skip_blanks(end + 1) : NULL;
+    *end = '\0';
     return *interp ? interp : NULL;
 }
 

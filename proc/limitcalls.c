@@ -159,30 +159,25 @@ static uint32_t present_harts(void)
     return mask;
 }
 
-static int change_affinity(struct thread *t, uint32_t mask)
-{
-    const struct process *self = current->proc;
-
-    if (!is_privileged() && self->euid != t->proc->uid && self->euid != t->proc->euid)
-        return -EPERM;
-    if (!mask)
-        return -EINVAL;
-    sched_set_affinity(t, mask);
-    return 0;
-}
-
 long sys_sched_setaffinity(int tid, uint32_t len, uaddr_t umask)
 {
+    const struct process *self = current->proc;
     uint64_t mask = 0;
     struct thread *t;
-    int err;
+    int err = 0;
 
     if (copy_from_user(&mask, umask, MIN(len, sizeof(mask))))
         return -EFAULT;
     t = user_thread_get(tid);
     if (!t)
         return -ESRCH;
-    err = change_affinity(t, (uint32_t)mask & present_harts());
+    mask &= present_harts();
+    if (!is_privileged() && self->euid != t->proc->uid && self->euid != t->proc->euid)
+        err = -EPERM;
+    else if (!mask)
+        err = -EINVAL;
+    else
+        sched_set_affinity(t, (uint32_t)mask);
     thread_put(t);
     return err;
 }

@@ -114,18 +114,8 @@ long sys_mincore(uaddr_t addr, size_t len, uaddr_t vec)
     return addrspace_mincore(current->as, addr, len, vec);
 }
 
-/* There is no swap: what is touched stays. Locking means touching, unlocking nothing. */
-long sys_mlock(uaddr_t addr, size_t len)
-{
-    uaddr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
-    int err;
-
-    if (!user_range_ok(addr, len))
-        return -ENOMEM;
-    err = addrspace_madvise(current->as, start, len + (addr - start), MADV_NORMAL);
-    return err ? err : fault_in_user(addr, len, false) ? -ENOMEM : 0;
-}
-
+/* There is no swap: what is touched stays. Locking means touching, unlocking nothing but the check
+ * that all of it is mapped. */
 long sys_munlock(uaddr_t addr, size_t len)
 {
     uaddr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
@@ -133,4 +123,11 @@ long sys_munlock(uaddr_t addr, size_t len)
     if (!user_range_ok(addr, len))
         return -ENOMEM;
     return addrspace_madvise(current->as, start, len + (addr - start), MADV_NORMAL);
+}
+
+long sys_mlock(uaddr_t addr, size_t len)
+{
+    long err = sys_munlock(addr, len);
+
+    return err ? err : fault_in_user(addr, len, false) ? -ENOMEM : 0;
 }

@@ -135,23 +135,10 @@ long sys_rt_sigqueueinfo(int pid, int sig, uaddr_t uinfo)
 
 /* ---- Actions and masks ----------------------------------------------------------------------- */
 
-static void set_action(struct process *p, int sig, const struct ksigaction *act,
-                       struct ksigaction *old)
-{
-    spin_lock(&p->lock);
-    *old = p->actions[sig - 1];
-    if (act) {
-        p->actions[sig - 1] = *act;
-        p->actions[sig - 1].mask &= ~SIG_UNBLOCKABLE;
-        if (signal_is_ignored(p, sig))
-            signal_discard(p, SIGBIT(sig));
-    }
-    spin_unlock(&p->lock);
-}
-
 long sys_rt_sigaction(int sig, uaddr_t uact, uaddr_t uold, size_t setsize)
 {
-    struct ksigaction act, old;
+    struct process *p = current->proc;
+    struct ksigaction act = {0}, old;
 
     _Static_assert(sizeof(struct ksigaction) == sizeof(struct sigaction), "copied as it is");
     if (setsize != SIGSET_SIZE)
@@ -160,7 +147,15 @@ long sys_rt_sigaction(int sig, uaddr_t uact, uaddr_t uold, size_t setsize)
         return -EFAULT;
     if (!signal_valid(sig) || (uact && (SIGBIT(sig) & SIG_UNBLOCKABLE)))
         return -EINVAL;
-    set_action(current->proc, sig, uact ? &act : NULL, &old);
+    act.mask &= ~SIG_UNBLOCKABLE;
+    spin_lock(&p->lock);
+    old = p->actions[sig - 1];
+    if (uact) {
+        p->actions[sig - 1] = act;
+        if (signal_is_ignored(p, sig))
+            signal_discard(p, SIGBIT(sig));
+    }
+    spin_unlock(&p->lock);
     return uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
 }
 

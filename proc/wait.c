@@ -124,20 +124,18 @@ void mutex_check_acquire(struct mutex *m)
         panic("a mutex is taken in an interrupt handler");
     if (mutex_held(m))
         panic("mutex of rank %u is taken twice", m->rank);
-    if (m->rank != MUTEX_NONE && t->mutex_mask >> m->rank)
+    if (t->mutex_mask >> m->rank)
         panic("mutex of rank %u is taken while ranks 0x%lx are held", m->rank, t->mutex_mask);
 }
 
 void mutex_note_acquired(struct mutex *m)
 {
-    if (m->rank != MUTEX_NONE)
-        current->mutex_mask |= 1UL << m->rank;
+    current->mutex_mask |= 1UL << m->rank;
 }
 
 void mutex_note_release(struct mutex *m)
 {
     if (!mutex_held(m))
         panic("mutex of rank %u is released by a thread that does not hold it", m->rank);
-    if (m->rank != MUTEX_NONE)
-        current->mutex_mask &= ~(1UL << m->rank);
+    current->mutex_mask &= ~(1UL << m->rank);
 }
