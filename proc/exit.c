@@ -239,24 +239,21 @@ static void reap(struct wait_request *w, struct process *parent, struct process 
 static int look_at_children(struct wait_request *w, struct process *parent)
 {
     struct process *child;
-    int found = -ECHILD;
+    int found = -ECHILD, event;
 
     list_for_each (child, &parent->children, sibling) {
         if (!matches(w, child))
             continue;
         found = 0;
+        event = child->job_event;
         if (child->zombie && w->options & WEXITED) {
             reap(w, parent, child);
             return 1;
         }
-        if (child->stopped && !child->stop_reported && w->options & WSTOPPED) {
-            child->stop_reported = !(w->options & WNOWAIT);
-            report(w, child, CLD_STOPPED, child->stop_signal);
-            return 1;
-        }
-        if (child->continued && w->options & WCONTINUED) {
-            child->continued = w->options & WNOWAIT;
-            report(w, child, CLD_CONTINUED, SIGCONT);
+        if (event && w->options & (event == CLD_STOPPED ? WSTOPPED : WCONTINUED)) {
+            report(w, child, event, event == CLD_STOPPED ? child->stop_signal : SIGCONT);
+            if (!(w->options & WNOWAIT))
+                child->job_event = 0;
             return 1;
         }
     }

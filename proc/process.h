@@ -111,20 +111,20 @@ struct process {
     struct addrspace *as;  /* (p) changed only by exec and exit of the process itself */
     struct files *files;   /* (p) changed only by the process itself; NULL once it exits */
 
-    struct process *parent;        /* (t) */
-    int ppid;                      /* (t) its number, read without the lock; init's is 0 */
-    struct list children;          /* (t) */
-    struct list sibling;           /* (t) */
-    struct list all_link;          /* (t) in all_processes, until reaped */
-    int pgid, sid;                 /* (t) */
-    struct tty *ctty;              /* (t) */
-    bool zombie;                   /* (t) all threads gone, status to be reaped */
-    bool execed;                   /* (t) */
-    bool stop_reported, continued; /* (t) for wait4 */
-    int exit_status;               /* (t) wait4's encoding */
-    int stop_signal;               /* (t) */
-    int exit_signal;               /* (I) what the parent gets */
-    struct waitq child_wait;       /* wait4 sleeps here */
+    struct process *parent;  /* (t) */
+    int ppid;                /* (t) its number, read without the lock; init's is 0 */
+    struct list children;    /* (t) */
+    struct list sibling;     /* (t) */
+    struct list all_link;    /* (t) in all_processes, until reaped */
+    int pgid, sid;           /* (t) */
+    struct tty *ctty;        /* (t) */
+    bool zombie;             /* (t) all threads gone, status to be reaped */
+    bool execed;             /* (t) */
+    int job_event;           /* (t) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
+    int exit_status;         /* (t) wait4's encoding */
+    int stop_signal;         /* (t) */
+    int exit_signal;         /* (I) what the parent gets */
+    struct waitq child_wait; /* wait4 sleeps here */
 
     struct list threads;   /* (p) */
     unsigned nthreads;     /* (p) */

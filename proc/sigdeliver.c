@@ -60,8 +60,7 @@ static void stop_process(struct process *p, int sig)
     if (stop) {
         p->stopped = true;
         p->stop_signal = sig;
-        p->stop_reported = false;
-        p->continued = false;
+        p->job_event = CLD_STOPPED;
         p->cont_notify = false;
         list_for_each (t, &p->threads, proc_link)
             signal_alert(t, false);

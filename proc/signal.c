@@ -216,6 +216,7 @@ static void group_exit_locked(struct process *p, int wait_status)
     p->group_exit_status = wait_status;
     WRITE_ONCE(p->group_exit, true);
     p->stopped = false;
+    p->job_event = 0;
     list_for_each (t, &p->threads, proc_link)
         signal_alert(t, true);
     waitq_wake_all(&p->stop_wait);
@@ -309,8 +310,7 @@ static void cancel_opposite(struct process *p, int sig)
     if (!p->stopped)
         return;
     p->stopped = false;
-    p->stop_reported = false;
-    p->continued = true;
+    p->job_event = CLD_CONTINUED;
     p->cont_notify = true;
     waitq_wake_all(&p->stop_wait);
 }
