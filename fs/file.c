@@ -152,13 +152,6 @@ bool file_no_exec(struct file *f)
     return f->inode->sb->flags & MS_NOEXEC;
 }
 
-int file_mmap_check(struct file *f)
-{
-    if (!file_readable(f))
-        return -EACCES;
-    return file_mapping(f) ? 0 : -ENODEV;
-}
-
 /* ---- For exec --------------------------------------------------------------------------------- */
 
 struct file *exec_open(const char *path)

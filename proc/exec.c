@@ -336,10 +336,18 @@ static int load_interp(struct image *img)
 
 static int build_image(struct image *img, const struct args *a, const char *path)
 {
-    struct addrspace *as = img->as;
+    const struct process *p = current_process();
+    struct addrspace *as = addrspace_create();
     long vdso;
-    int err = elf_load(as, img->file, PIE_BASE, &img->elf);
+    int err;
 
+    if (!as)
+        return -ENOMEM;
+    img->as = as;
+    img->euid = p->euid;
+    img->egid = p->egid;
+    exec_file_ids(img->file, &img->euid, &img->egid);
+    err = elf_load(as, img->file, PIE_BASE, &img->elf);
     if (err)
         return err;
     as->brk_start = as->brk = img->elf.end;
@@ -368,11 +376,9 @@ static int become_only_thread(struct process *p)
         spin_unlock(&p->lock);
         return -EAGAIN;
     }
-    list_for_each (t, &p->threads, proc_link) {
-        if (t == current)
-            continue;
-        signal_kill_thread(t);
-    }
+    list_for_each (t, &p->threads, proc_link)
+        if (t != current)
+            signal_kill_thread(t);
     spin_unlock(&p->lock);
     wait_event(&p->stop_wait, READ_ONCE(p->nthreads) == 1);
     thread_become_leader(current);
@@ -384,15 +390,11 @@ static void commit(struct image *img, const char *path)
     struct process *p = current_process();
     const char *slash = strrchr(path, '/');
     struct addrspace *old = p->as;
-    irqflags_t irq;
 
     spin_lock(&p->lock);
     p->as = img->as;
     spin_unlock(&p->lock);
-    irq = arch_irq_save();
-    current->as = img->as;
-    addrspace_activate(img->as);
-    arch_irq_restore(irq);
+    thread_use_addrspace(img->as);
     p->euid = p->suid = p->fsuid = img->euid;
     p->egid = p->sgid = p->fsgid = img->egid;
     files_exec(p->files);
@@ -411,9 +413,8 @@ static void commit(struct image *img, const char *path)
 
 static int exec_with(const char *path, struct args *a)
 {
-    struct process *p = current_process();
     struct image *img = kzalloc(sizeof(*img));
-    int err = -ENOMEM;
+    int err;
 
     if (!img)
         return -ENOMEM;
@@ -422,14 +423,9 @@ static int exec_with(const char *path, struct args *a)
         err = ptr_err(img->file);
         goto free_image;
     }
-    img->euid = p->euid;
-    img->egid = p->egid;
-    exec_file_ids(img->file, &img->euid, &img->egid);
-    img->as = addrspace_create();
-    if (img->as)
-        err = build_image(img, a, path);
+    err = build_image(img, a, path);
     if (!err)
-        err = become_only_thread(p);
+        err = become_only_thread(current_process());
     if (!err)
         commit(img, path);
     else

@@ -19,15 +19,6 @@
 
 /* ---- Ending ---- */
 
-static void leave_addrspace(struct thread *t)
-{
-    irqflags_t irq = arch_irq_save();
-
-    t->as = NULL;
-    addrspace_activate(NULL);
-    arch_irq_restore(irq);
-}
-
 /* True for the last thread of the group. Its times live on in the process. */
 static bool leave_group(struct process *p, struct thread *t)
 {
@@ -153,7 +144,7 @@ void thread_exit(void)
     futex_exit_robust(t);
     if (t->clear_tid && !put_user_u32(t->clear_tid, 0))
         futex_wake_addr(t->clear_tid, 1);
-    leave_addrspace(t);
+    thread_use_addrspace(NULL);
     vfork_release(t);
     last = leave_group(p, t);
     if (last) {

@@ -26,18 +26,16 @@ static int may_limit(const struct process *target)
     return -EPERM;
 }
 
-static int check_limit(uint32_t resource, const struct rlimit *new)
-{
-    if (new->rlim_cur > new->rlim_max)
-        return -EINVAL;
-    return resource == RLIMIT_NOFILE && new->rlim_max > NOFILE_MAX ? -EPERM : 0;
-}
-
+/* old gets the present one; new NULL: only that. */
 static int change_limit(struct process *p, uint32_t resource, const struct rlimit *new,
                         struct rlimit *old)
 {
     int err = 0;
 
+    if (new &&new->rlim_cur > new->rlim_max)
+        return -EINVAL;
+    if (new &&resource == RLIMIT_NOFILE &&new->rlim_max > NOFILE_MAX)
+        return -EPERM;
     spin_lock(&p->lock);
     *old = p->limits[resource];
     if (new &&new->rlim_max > old->rlim_max && !is_privileged())
@@ -59,9 +57,6 @@ long sys_prlimit64(int pid, uint32_t resource, uaddr_t unew, uaddr_t uold)
         return -EINVAL;
     if (unew && copy_from_user(&new, unew, sizeof(new)))
         return -EFAULT;
-    err = unew ? check_limit(resource, &new) : 0;
-    if (err)
-        return err;
     p = pid ? process_find_get(pid) : process_get(current->proc);
     if (!p)
         return -ESRCH;
@@ -69,9 +64,9 @@ long sys_prlimit64(int pid, uint32_t resource, uaddr_t unew, uaddr_t uold)
     if (!err)
         err = change_limit(p, resource, unew ? &new : NULL, &old);
     process_put(p);
-    if (err)
+    if (err || !uold)
         return err;
-    return uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
+    return copy_to_user(uold, &old, sizeof(old));
 }
 
 long sys_getrlimit(uint32_t resource, uaddr_t limit)

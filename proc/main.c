@@ -187,12 +187,6 @@ static void kinit(void *arg)
     arch_enter_user();
 }
 
-static void greet(void)
-{
-    pr_info("Unimap: %u hart%s, boot hart %u, %zu MiB, Sv39, one page table per process\n",
-            hart_count, hart_count == 1 ? "" : "s", harts[0].hartid, page_total_count() >> 8);
-}
-
 void kmain(unsigned boot_hartid, paddr_t dtb)
 {
     machine_discover(boot_hartid, dtb);
@@ -207,7 +201,8 @@ void kmain(unsigned boot_hartid, paddr_t dtb)
     sched_init();
     adopt_boot_thread();
     syscall_init();
-    greet();
+    pr_info("Unimap: %u hart%s, boot hart %u, %zu MiB, Sv39, one page table per process\n",
+            hart_count, hart_count == 1 ? "" : "s", harts[0].hartid, page_total_count() >> 8);
     if (!kthread_create("kinit", kinit, NULL))
         panic("no memory for the first thread");
     make_idle_threads();

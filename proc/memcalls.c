@@ -17,8 +17,6 @@ long sys_brk(uaddr_t addr)
 /* Which protections the file's mode of opening allows; *max gets those mprotect may add later. */
 static int check_file(struct file *f, int prot, int flags, uint8_t *max)
 {
-    int err;
-
     if (!file_readable(f))
         return -EACCES;
     *max = PROT_ALL;
@@ -27,9 +25,6 @@ static int check_file(struct file *f, int prot, int flags, uint8_t *max)
             return -EACCES;
         *max &= (uint8_t)~PROT_WRITE;
     }
-    err = file_mmap_check(f);
-    if (err)
-        return err;
     if (file_no_exec(f)) {
         if (prot & PROT_EXEC)
             return -EPERM;

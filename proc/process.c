@@ -140,6 +140,15 @@ void thread_put(struct thread *t)
     atomic_fetch_sub(&nthreads, 1);
 }
 
+void thread_use_addrspace(struct addrspace *as)
+{
+    irqflags_t irq = arch_irq_save();
+
+    current->as = as;
+    addrspace_activate(as);
+    arch_irq_restore(irq);
+}
+
 /* False if the last reference is gone already: the object is about to be freed. */
 static bool get_live(struct thread *t)
 {

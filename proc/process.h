@@ -196,6 +196,7 @@ struct thread *user_thread_get(int tid);
 struct thread *thread_create(const char *name); /* not linked, not started; NULL: no memory */
 struct process *process_create(void);           /* no threads yet, not linked; NULL: no memory */
 void process_link(struct process *p, struct thread *leader, struct process *parent); /* visible */
+void thread_use_addrspace(struct addrspace *as); /* current thread; NULL: the kernel's table */
 void vfork_release(struct thread *t);
 void thread_become_leader(struct thread *t); /* the last thread of its group takes its number */
 
