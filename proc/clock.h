@@ -10,17 +10,15 @@
 
 #define CLOCK_MAX_NS (1UL << 62) /* 146 years: later is "never" */
 
-static inline bool timespec_valid(const struct __kernel_timespec *ts)
+/* What a struct timespec says; saturates. 0 or -EINVAL. */
+static inline int time_to_ns(int64_t sec, int64_t nsec, uint64_t *ns)
 {
-    return ts->tv_sec >= 0 && ts->tv_nsec >= 0 && (uint64_t)ts->tv_nsec < NSEC_PER_SEC;
-}
-
-/* Of a valid one; saturates. */
-static inline uint64_t timespec_to_ns(const struct __kernel_timespec *ts)
-{
-    if ((uint64_t)ts->tv_sec >= CLOCK_MAX_NS / NSEC_PER_SEC)
-        return CLOCK_MAX_NS;
-    return (uint64_t)ts->tv_sec * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+    if (sec < 0 || nsec < 0 || (uint64_t)nsec >= NSEC_PER_SEC)
+        return -EINVAL;
+    *ns = (uint64_t)sec >= CLOCK_MAX_NS / NSEC_PER_SEC
+              ? CLOCK_MAX_NS
+              : (uint64_t)sec * NSEC_PER_SEC + (uint64_t)nsec;
+    return 0;
 }
 
 static inline struct __kernel_timespec timespec_from_ns(uint64_t ns)

@@ -22,10 +22,7 @@ int timespec_from_user(uaddr_t uts, uint64_t *ns)
 
     if (copy_from_user(&ts, uts, sizeof(ts)))
         return -EFAULT;
-    if (!timespec_valid(&ts))
-        return -EINVAL;
-    *ns = timespec_to_ns(&ts);
-    return 0;
+    return time_to_ns(ts.tv_sec, ts.tv_nsec, ns);
 }
 
 /* Past moments are due at once. */

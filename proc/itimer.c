@@ -84,12 +84,9 @@ void itimers_cancel(struct process *p)
 
 static int timeval_to_ns(const struct timeval *tv, uint64_t *ns)
 {
-    struct __kernel_timespec ts = {.tv_sec = tv->tv_sec, .tv_nsec = tv->tv_usec * 1000};
-
-    if (tv->tv_usec < 0 || tv->tv_usec >= 1000000 || !timespec_valid(&ts))
+    if (tv->tv_usec < 0 || tv->tv_usec >= 1000000)
         return -EINVAL;
-    *ns = timespec_to_ns(&ts);
-    return 0;
+    return time_to_ns(tv->tv_sec, tv->tv_usec * 1000, ns);
 }
 
 /* The setting as it is; new, if not NULL, replaces it and has the time left in due_ns. */

@@ -316,9 +316,9 @@ TEST(time_exit_with_timers_armed)
             struct itimerval it = {{0, 100}, {0, 100}};
 
             set_handler(SIGALRM, on_signal, SA_RESTART);
+            signal(SIGPROF, SIG_IGN);
             setitimer(ITIMER_REAL, &it, NULL);
             setitimer(ITIMER_PROF, &it, NULL);
-            signal(SIGPROF, SIG_IGN);
             for (volatile int k = 0; k < i * 100; k++)
                 ;
             _exit(4);
