@@ -21,12 +21,6 @@ static inline int time_to_ns(int64_t sec, int64_t nsec, uint64_t *ns)
     return 0;
 }
 
-static inline struct __kernel_timespec timespec_from_ns(uint64_t ns)
-{
-    return (struct __kernel_timespec){.tv_sec = (int64_t)(ns / NSEC_PER_SEC),
-                                      .tv_nsec = (int64_t)(ns % NSEC_PER_SEC)};
-}
-
 static inline struct timeval timeval_from_ns(uint64_t ns)
 {
     return (struct timeval){.tv_sec = (int64_t)(ns / NSEC_PER_SEC),

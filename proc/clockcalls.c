@@ -99,7 +99,7 @@ static int read_clock(int clock, uint64_t *ns)
 
 static long put_timespec(uaddr_t uts, uint64_t ns)
 {
-    struct __kernel_timespec ts = timespec_from_ns(ns);
+    struct __kernel_timespec ts = {(int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC)};
 
     return copy_to_user(uts, &ts, sizeof(ts));
 }
@@ -174,7 +174,7 @@ static long sleep_for(uint64_t ns, uaddr_t urem)
         return 0;
     if (urem && put_timespec(urem, deadline == NO_DEADLINE ? ns : deadline - now))
         return -EFAULT;
-    signal_keep_deadline(deadline);
+    current->restart_deadline_ns = deadline;
     return -ERESTARTNOHAND;
 }
 

@@ -226,47 +226,42 @@ static void reap(struct wait_request *w, struct process *parent, struct process 
     process_put(child);
 }
 
-/* 1 = found (in *w), 0 = children but none ready, -ECHILD. proctree_lock held. */
+/* 1 = found (in *w), 0 = children but none ready, -ECHILD. */
 static int look_at_children(struct wait_request *w, struct process *parent)
 {
     struct process *child;
-    int found = -ECHILD, event;
+    int found = -ECHILD;
 
+    spin_lock(&proctree_lock);
     list_for_each (child, &parent->children, sibling) {
+        int event = child->job_event;
+
         if (!matches(w, child))
             continue;
-        found = 0;
-        event = child->job_event;
+        found = 1;
         if (child->zombie && w->options & WEXITED) {
             reap(w, parent, child);
-            return 1;
+            break;
         }
         if (event && w->options & (event == CLD_STOPPED ? WSTOPPED : WCONTINUED)) {
             report(w, child, event, event == CLD_STOPPED ? child->stop_signal : SIGCONT);
             if (!(w->options & WNOWAIT))
                 child->job_event = 0;
-            return 1;
+            break;
         }
+        found = 0;
     }
+    spin_unlock(&proctree_lock);
     return found;
 }
 
 static int do_wait(struct wait_request *w)
 {
     struct process *parent = current_process();
-    struct waiter waiter = {0};
-    int found, err = 0;
+    int found, err;
 
-    for (;;) {
-        waiter_prepare(&waiter, &parent->child_wait, WAIT_INTERRUPTIBLE);
-        spin_lock(&proctree_lock);
-        found = look_at_children(w, parent);
-        spin_unlock(&proctree_lock);
-        if (found || w->options & WNOHANG || err)
-            break;
-        err = waiter_sleep(NO_DEADLINE);
-    }
-    waiter_finish(&waiter);
+    err = wait_event_interruptible(&parent->child_wait,
+                                   (found = look_at_children(w, parent)) || w->options & WNOHANG);
     return found ? found : err;
 }
 

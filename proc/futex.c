@@ -145,7 +145,7 @@ static long futex_wait(uaddr_t addr, int op, uint32_t val, uint32_t bitset, uadd
     err = wait_until(addr, op & FUTEX_PRIVATE_FLAG, val, bitset, deadline);
     if (err != -ERESTARTSYS || !utimeout)
         return err;
-    signal_keep_deadline(deadline);
+    current->restart_deadline_ns = deadline;
     return -ERESTARTNOHAND;
 }
 

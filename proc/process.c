@@ -340,16 +340,6 @@ char process_state_char(struct process *p)
     return c;
 }
 
-bool process_in_group(struct process *p, uint32_t gid)
-{
-    if (p->fsgid == gid)
-        return true;
-    for (unsigned i = 0; i < p->ngroups; i++)
-        if (p->groups[i] == gid)
-            return true;
-    return false;
-}
-
 size_t process_count(void)
 {
     return nprocesses;

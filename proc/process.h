@@ -218,7 +218,6 @@ noreturn_fn void thread_exit(void);
 noreturn_fn void process_exit_group(int wait_status); /* current process */
 /* 'R', 'S', 'D', 'T', 'Z' as in /proc/<pid>/stat. */
 char process_state_char(struct process *p);
-bool process_in_group(struct process *p, uint32_t gid); /* egid and supplementary groups */
 
 /* pgroup.c; proctree_lock held */
 /* No member but `leaving` has a parent outside the group in its session. */

@@ -145,7 +145,7 @@ long sys_rt_sigaction(int sig, uaddr_t uact, uaddr_t uold, size_t setsize)
         return -EINVAL;
     if (uact && copy_from_user(&act, uact, sizeof(act)))
         return -EFAULT;
-    if (!signal_valid(sig) || (uact && (SIGBIT(sig) & SIG_UNBLOCKABLE)))
+    if (sig < 1 || sig > SIG_COUNT || (uact && (SIGBIT(sig) & SIG_UNBLOCKABLE)))
         return -EINVAL;
     act.mask &= ~SIG_UNBLOCKABLE;
     spin_lock(&p->lock);

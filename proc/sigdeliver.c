@@ -111,8 +111,6 @@ static int take_signal(struct thread *t, struct ksiginfo *info, struct ksigactio
             p->actions[sig - 1].handler = ACTION_DEFAULT;
         break;
     }
-    if (!sig)
-        signal_recalc(t);
     spin_unlock(&p->lock);
     return sig;
 }

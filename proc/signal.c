@@ -443,11 +443,6 @@ uint64_t signal_restart_deadline(uint64_t fresh_ns)
     return kept ? kept : fresh_ns;
 }
 
-void signal_keep_deadline(uint64_t deadline_ns)
-{
-    current->restart_deadline_ns = deadline_ns;
-}
-
 void signal_init(void)
 {
     sigqueue_cache = kcache_create("sigqueue", sizeof(struct sigqueue));

@@ -51,18 +51,6 @@ struct sigpending {
 enum sig_default { SIG_ACT_TERM, SIG_ACT_IGNORE, SIG_ACT_STOP, SIG_ACT_CONT };
 extern const uint8_t sig_default[SIG_COUNT + 1]; /* enum sig_default by number */
 
-static inline bool signal_valid(int sig)
-{
-    return sig >= 1 && sig <= SIG_COUNT;
-}
-
-static inline void sigpending_init(struct sigpending *pending)
-{
-    pending->set = 0;
-    pending->nqueued = 0;
-    list_init(&pending->queue);
-}
-
 /*
  * info NULL: from the kernel. Any thread context, no lock of rank >= RANK_PROCESS held. 0, or
  * -EAGAIN when a real-time signal with a value finds the queue full.
@@ -122,7 +110,7 @@ void siginfo_export(siginfo_t *out, const struct ksiginfo *info);
 
 /*
  * Sleeps with a relative time-out that restart after a stop must not begin anew: take the deadline
- * through signal_restart_deadline, and keep it when the sleep ends in -ERESTARTNOHAND.
+ * through signal_restart_deadline, and put it into restart_deadline_ns when the sleep ends in
+ * -ERESTARTNOHAND.
  */
 uint64_t signal_restart_deadline(uint64_t fresh_ns);
-void signal_keep_deadline(uint64_t deadline_ns);
