@@ -139,10 +139,12 @@ int proc_show_stat(struct text *t, const struct proc_target *to)
     measure(p, &m);
     text_printf(t, "%d (%s) %c %d %d %d %u %d 0 %lu 0 %lu 0 ",
                 to->thread ? to->thread->tid : p->pid, proc_thread_name(to), state_of(to), fam.ppid,
-                fam.pgid, fam.sid, fam.tty, fam.tty ? fam.foreground : -1, used.minflt, used.majflt);
-    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", used.utime_ns / TICK_NS, used.stime_ns / TICK_NS,
-                fam.child_utime_ns / TICK_NS, fam.child_stime_ns / TICK_NS, 20 + p->nice, p->nice,
-                p->nthreads, p->start_ns / TICK_NS, m.total, m.rss, p->limits[RLIMIT_RSS].rlim_cur);
+                fam.pgid, fam.sid, fam.tty, fam.tty ? fam.foreground : -1, used.minflt,
+                used.majflt);
+    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", used.utime_ns / TICK_NS,
+                used.stime_ns / TICK_NS, fam.child_utime_ns / TICK_NS, fam.child_stime_ns / TICK_NS,
+                20 + p->nice, p->nice, p->nthreads, p->start_ns / TICK_NS, m.total, m.rss,
+                p->limits[RLIMIT_RSS].rlim_cur);
     text_printf(t, "%lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 ", m.code_start,
                 m.code_end, m.stack_top, sig.pending & 0x7fffffff, sig.blocked & 0x7fffffff,
                 sig.ignored & 0x7fffffff, sig.caught & 0x7fffffff, p->exit_signal,

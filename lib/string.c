@@ -120,15 +120,6 @@ void *memchr(const void *s, int c, size_t n)
     return NULL;
 }
 
-size_t strlen(const char *s)
-{
-    const char *p = s;
-
-    while (*p)
-        p++;
-    return p - s;
-}
-
 size_t strnlen(const char *s, size_t max)
 {
     size_t n = 0;
@@ -138,11 +129,9 @@ size_t strnlen(const char *s, size_t max)
     return n;
 }
 
-int strcmp(const char *a, const char *b)
+size_t strlen(const char *s)
 {
-    for (; *a && *a == *b; a++)
-        b++;
-    return (uint8_t)*a - (uint8_t)*b;
+    return strnlen(s, SIZE_MAX);
 }
 
 int strncmp(const char *a, const char *b, size_t n)
@@ -151,6 +140,11 @@ int strncmp(const char *a, const char *b, size_t n)
         if (*a != *b || !*a)
             return (uint8_t)*a - (uint8_t)*b;
     return 0;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    return strncmp(a, b, SIZE_MAX);
 }
 
 char *strchr(const char *s, int c)

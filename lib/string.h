@@ -22,3 +22,8 @@ size_t strlcpy(char *dst, const char *src, size_t size);
 
 /* Decimal, 0x hex or 0 octal; stops at the first character that is no digit, told in *end. */
 uint64_t strtou64(const char *s, const char **end);
+
+static inline bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}

@@ -15,11 +15,6 @@ void boot_args_init(void)
     strlcpy(boot_cmdline, args ? args : "", sizeof(boot_cmdline));
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static const char *find_word(const char *name, const char **end)
 {
     size_t len = strlen(name);

@@ -43,17 +43,17 @@ static const struct {
     uint8_t kind;
     bool sleeps, coarse;
 } clocks[] = {
-    [CLOCK_REALTIME] = {WALL, .sleeps = true},
-    [CLOCK_MONOTONIC] = {MONOTONIC, .sleeps = true},
-    [CLOCK_PROCESS_CPUTIME_ID] = {PROCESS_CPU},
-    [CLOCK_THREAD_CPUTIME_ID] = {THREAD_CPU},
-    [CLOCK_MONOTONIC_RAW] = {MONOTONIC},
-    [CLOCK_REALTIME_COARSE] = {WALL, .coarse = true},
-    [CLOCK_MONOTONIC_COARSE] = {MONOTONIC, .coarse = true},
-    [CLOCK_BOOTTIME] = {MONOTONIC, .sleeps = true},
-    [CLOCK_REALTIME_ALARM] = {WALL, .sleeps = true},
-    [CLOCK_BOOTTIME_ALARM] = {MONOTONIC, .sleeps = true},
-    [CLOCK_TAI] = {WALL, .sleeps = true},
+    [CLOCK_REALTIME] = {.kind = WALL, .sleeps = true},
+    [CLOCK_MONOTONIC] = {.kind = MONOTONIC, .sleeps = true},
+    [CLOCK_PROCESS_CPUTIME_ID] = {.kind = PROCESS_CPU},
+    [CLOCK_THREAD_CPUTIME_ID] = {.kind = THREAD_CPU},
+    [CLOCK_MONOTONIC_RAW] = {.kind = MONOTONIC},
+    [CLOCK_REALTIME_COARSE] = {.kind = WALL, .coarse = true},
+    [CLOCK_MONOTONIC_COARSE] = {.kind = MONOTONIC, .coarse = true},
+    [CLOCK_BOOTTIME] = {.kind = MONOTONIC, .sleeps = true},
+    [CLOCK_REALTIME_ALARM] = {.kind = WALL, .sleeps = true},
+    [CLOCK_BOOTTIME_ALARM] = {.kind = MONOTONIC, .sleeps = true},
+    [CLOCK_TAI] = {.kind = WALL, .sleeps = true},
 };
 
 static enum clock_kind kind_of(int clock)

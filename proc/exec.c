@@ -158,11 +158,6 @@ static int args_for_script(struct args *a, const char *interp, const char *arg, 
     return args_insert(a, 0, 0, interp);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static char *skip_blanks(char *s)
 {
     while (is_blank(*s))
