@@ -26,43 +26,43 @@ static int may_limit(const struct process *target)
     return -EPERM;
 }
 
-/* old gets the present one; new NULL: only that. */
-static int change_limit(struct process *p, uint32_t resource, const struct rlimit *new,
+/* old gets the present one; want NULL: only that. */
+static int change_limit(struct process *p, uint32_t resource, const struct rlimit *want,
                         struct rlimit *old)
 {
     int err = 0;
 
-    if (new &&new->rlim_cur > new->rlim_max)
+    if (want && want->rlim_cur > want->rlim_max)
         return -EINVAL;
-    if (new &&resource == RLIMIT_NOFILE &&new->rlim_max > NOFILE_MAX)
+    if (want && resource == RLIMIT_NOFILE && want->rlim_max > NOFILE_MAX)
         return -EPERM;
     spin_lock(&p->lock);
     *old = p->limits[resource];
-    if (new &&new->rlim_max > old->rlim_max && !is_privileged())
+    if (want && want->rlim_max > old->rlim_max && !is_privileged())
         err = -EPERM;
-    else if (new)
-        p->limits[resource] = *new;
+    else if (want)
+        p->limits[resource] = *want;
     spin_unlock(&p->lock);
     return err;
 }
 
 long sys_prlimit64(int pid, uint32_t resource, uaddr_t unew, uaddr_t uold)
 {
-    struct rlimit new, old;
+    struct rlimit want, old;
     struct process *p;
     int err;
 
     _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "the same on 64 bits");
     if (resource >= RLIM_NLIMITS)
         return -EINVAL;
-    if (unew && copy_from_user(&new, unew, sizeof(new)))
+    if (unew && copy_from_user(&want, unew, sizeof(want)))
         return -EFAULT;
     p = pid ? process_find_get(pid) : process_get(current->proc);
     if (!p)
         return -ESRCH;
     err = may_limit(p);
     if (!err)
-        err = change_limit(p, resource, unew ? &new : NULL, &old);
+        err = change_limit(p, resource, unew ? &want : NULL, &old);
     process_put(p);
     if (err || !uold)
         return err;
