@@ -10,7 +10,6 @@
 #include <linux/elf.h>
 #include <linux/mman.h>
 
-#include "lib/log.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"
 #include "mm/kmalloc.h"

@@ -20,7 +20,6 @@
 #include <linux/mman.h>
 
 #include "arch/arch.h"
-#include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"

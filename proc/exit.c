@@ -5,7 +5,6 @@
  *
  * Locks: proctree_lock for parent, children and zombie; a process's own lock for its thread list.
  */
-#include <linux/resource.h>
 #include <linux/wait.h>
 
 #include "arch/arch.h"

@@ -3,7 +3,6 @@
  * What a process may have: resource limits, priorities, the harts it may run on. Priorities are kept
  * and told, but the scheduler's slices are equal for all.
  */
-#include "lib/string.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"

@@ -9,17 +9,12 @@
  */
 #include "proc/process.h"
 
-#include <linux/sched.h>
-
 #include "arch/arch.h"
 #include "lib/log.h"
-#include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"
 #include "mm/kmalloc.h"
 #include "mm/kmap.h"
-#include "mm/page.h"
-#include "proc/files.h"
 #include "proc/sched.h"
 
 #define PID_MAX 32768

@@ -11,7 +11,6 @@
  * arch/trampoline.S calls thread_do_work again until thread_work_pending() is false, so each call
  * may leave after one handler.
  */
-#include "lib/log.h"
 #include "mm/addrspace.h"
 #include "proc/process.h"
 #include "proc/sched.h"

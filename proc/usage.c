@@ -5,7 +5,6 @@
  */
 #include <linux/times.h>
 
-#include "lib/string.h"
 #include "mm/addrspace.h"
 #include "proc/clock.h"
 #include "proc/process.h"
