@@ -142,7 +142,7 @@ void thread_exit(void)
               p->group_exit ? p->group_exit_status : t->exit_status);
     futex_exit_robust(t);
     if (t->clear_tid && !put_user_u32(t->clear_tid, 0))
-        futex_wake_addr(t->clear_tid, 1);
+        futex_wake_addr(t->clear_tid);
     thread_use_addrspace(NULL);
     vfork_release(t);
     last = leave_group(p, t);

@@ -195,9 +195,9 @@ static long futex_wake(uaddr_t addr, bool private, int n, uint32_t bitset)
     return bitset ? wake_key(&key, n, bitset) : -EINVAL;
 }
 
-void futex_wake_addr(uaddr_t addr, int n)
+void futex_wake_addr(uaddr_t addr)
 {
-    (void)futex_wake(addr, false, n, FUTEX_BITSET_MATCH_ANY);
+    (void)futex_wake(addr, false, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
 /* ---- Two words ------------------------------------------------------------------------------- */
@@ -320,7 +320,7 @@ static int release_word(uaddr_t addr, bool pending)
     if (addr & 3 || get_user_u32(&now, addr))
         return -EFAULT;
     if (pending && !now) {
-        futex_wake_addr(addr, 1); /* it was just given up, the wake-up may not have been sent */
+        futex_wake_addr(addr); /* it was just given up, the wake-up may not have been sent */
         return 0;
     }
     while ((now & FUTEX_TID_MASK) == (uint32_t)current->tid) {
@@ -328,7 +328,7 @@ static int release_word(uaddr_t addr, bool pending)
             return -EFAULT;
         if (seen == now) {
             if (now & FUTEX_WAITERS)
-                futex_wake_addr(addr, 1);
+                futex_wake_addr(addr);
             return 0;
         }
         now = seen;

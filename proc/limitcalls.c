@@ -91,11 +91,16 @@ static bool selected(const struct process *p, int which, int who)
     }
 }
 
-static int set_nice(struct process *p, int nice)
+static bool may_schedule(const struct process *p)
 {
     const struct process *self = current->proc;
 
-    if (!is_privileged() && self->euid != p->uid && self->euid != p->euid)
+    return is_privileged() || self->euid == p->uid || self->euid == p->euid;
+}
+
+static int set_nice(struct process *p, int nice)
+{
+    if (!may_schedule(p))
         return -EPERM;
     if (nice < p->nice && !is_privileged())
         return -EACCES;
@@ -155,7 +160,6 @@ static uint32_t present_harts(void)
 
 long sys_sched_setaffinity(int tid, uint32_t len, uaddr_t umask)
 {
-    const struct process *self = current->proc;
     uint64_t mask = 0;
     struct thread *t;
     int err = 0;
@@ -166,7 +170,7 @@ long sys_sched_setaffinity(int tid, uint32_t len, uaddr_t umask)
     if (!t)
         return -ESRCH;
     mask &= present_harts();
-    if (!is_privileged() && self->euid != t->proc->uid && self->euid != t->proc->euid)
+    if (!may_schedule(t->proc))
         err = -EPERM;
     else if (!mask)
         err = -EINVAL;

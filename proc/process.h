@@ -207,7 +207,7 @@ void process_init(void); /* boot */
 void syscall_init(void); /* boot */
 /* futex.c, at thread exit: releases robust mutexes; wakes those who wait for the thread's end. */
 void futex_exit_robust(struct thread *t);
-void futex_wake_addr(uaddr_t addr, int n);
+void futex_wake_addr(uaddr_t addr);
 
 /* The page table of pid 1 is printed once, when its first exec is done (proc/main.c). */
 void vmprint_first_exec(struct process *p);

@@ -223,19 +223,14 @@ static int dequeue_from(struct thread *t, uint64_t set, uint64_t wait_set, struc
 static int wait_for_set(uint64_t set, uint64_t deadline_ns, struct ksiginfo *info)
 {
     struct thread *t = current;
-    int sig, err;
+    int sig = dequeue_from(t, set, 0, info), err;
 
-    sig = dequeue_from(t, set, 0, info);
-    if (sig)
-        return sig;
-    if (!deadline_ns)
-        return -EAGAIN;
+    if (sig || !deadline_ns)
+        return sig ? sig : -EAGAIN;
     dequeue_from(t, 0, set, info);
     err = sleep_interruptible(deadline_ns);
     sig = dequeue_from(t, set, 0, info);
-    if (sig)
-        return sig;
-    return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
+    return sig ? sig : err == -ETIMEDOUT ? -EAGAIN : -EINTR;
 }
 
 long sys_rt_sigtimedwait(uaddr_t uset, uaddr_t uinfo, uaddr_t utimeout, size_t setsize)

@@ -191,9 +191,9 @@ void signal_alert(struct thread *t, bool fatal)
         arch_send_ipi(rq->hart, IPI_RESCHED);
 }
 
-static bool wants(const struct thread *t, int sig)
+static bool wants(const struct thread *t, uint64_t set)
 {
-    return !t->exiting && (SIGBIT(sig) & (~t->sig_mask | t->wait_set));
+    return !t->exiting && (set & (~t->sig_mask | t->wait_set));
 }
 
 static struct thread *choose_thread(struct process *p, int sig)
@@ -201,7 +201,7 @@ static struct thread *choose_thread(struct process *p, int sig)
     struct thread *t;
 
     list_for_each (t, &p->threads, proc_link)
-        if (wants(t, sig))
+        if (wants(t, SIGBIT(sig)))
             return t;
     return NULL;
 }
@@ -242,7 +242,7 @@ void signal_retarget(struct process *p, struct thread *except, uint64_t lost)
 
     lost &= p->pending.set;
     list_for_each (t, &p->threads, proc_link)
-        if (t != except && !t->exiting && (lost & (~t->sig_mask | t->wait_set)))
+        if (t != except && wants(t, lost))
             signal_alert(t, false);
 }
 
@@ -339,7 +339,7 @@ static int send_locked(struct process *p, struct thread *target, int sig,
         return 0;
     }
     err = pending_add(p, target ? &target->pending : &p->pending, sig, info);
-    if (!err && t && wants(t, sig))
+    if (!err && t && wants(t, SIGBIT(sig)))
         signal_alert(t, false);
     return err;
 }
