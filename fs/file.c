@@ -151,13 +151,6 @@ bool file_no_exec(struct file *f)
     return f->inode->sb->flags & MS_NOEXEC;
 }
 
-int file_mmap_check(struct file *f)
-{
-    if (!file_readable(f))
-        return -EACCES;
-    return file_mapping(f) ? 0 : -ENODEV;
-}
-
 /* ---- For exec --------------------------------------------------------------------------------- */
 
 void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid)

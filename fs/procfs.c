@@ -185,7 +185,7 @@ static int proc_open(struct inode *ip, struct file *f)
     (void)ip;
     if (!pf)
         return -ENOMEM;
-    mutex_init(&pf->lock, MUTEX_NONE);
+    mutex_init(&pf->lock, MUTEX_TEXT);
     f->private_data = pf;
     return 0;
 }

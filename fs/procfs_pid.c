@@ -66,7 +66,7 @@ static struct signals gather_signals(const struct proc_target *to)
     struct process *p = to->proc;
     struct signals s = {0};
 
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     s.pending = p->pending.set;
     if (to->thread) {
         s.thread_pending = to->thread->pending.set;
@@ -80,7 +80,7 @@ static struct signals gather_signals(const struct proc_target *to)
         else if (handler != (uaddr_t)SIG_DFL)
             s.caught |= SIGBIT(sig);
     }
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     return s;
 }
 
@@ -95,49 +95,33 @@ static int tid_of(const struct proc_target *to)
     return to->thread ? to->thread->tid : to->proc->pid;
 }
 
-static void sum_faults(struct process *p, uint64_t *minor, uint64_t *major)
-{
-    struct thread *t;
-
-    spin_lock(&p->lock);
-    *minor = p->minflt;
-    *major = p->majflt;
-    list_for_each (t, &p->threads, proc_link) {
-        *minor += t->minflt;
-        *major += t->majflt;
-    }
-    spin_unlock(&p->lock);
-}
-
 /* Addresses inside of the process (its code, stack, arguments) are told by maps alone: 0 here. */
 static void show_stat(struct text *t, const struct proc_target *to)
 {
     struct process *p = to->proc;
     struct signals sig = gather_signals(to);
     struct memory m = measure(p);
-    uint64_t user, sys, child_user, child_sys, minor, major;
+    struct usage used = process_usage(p), children;
     int pgid, sid, exit_status, foreground;
     uint32_t rdev;
     struct tty *tty;
 
-    process_cpu_times(p, &user, &sys);
-    sum_faults(p, &minor, &major);
     spin_lock(&proctree_lock);
     pgid = p->pgid;
     sid = p->sid;
     exit_status = p->exit_status;
-    child_user = p->child_utime_ns;
-    child_sys = p->child_stime_ns;
+    children = p->children_used;
     tty = p->ctty;
     spin_unlock(&proctree_lock);
     tty_describe(tty, &rdev, &foreground);
 
     text_printf(t, "%d (%s) %c %d %d %d %u %d 0 %lu 0 %lu 0 ", tid_of(to), name_of(to),
-                process_state_char(p), p->ppid, pgid, sid, rdev, foreground, minor, major);
-    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu 0 0 0 0 0 ", user / TICK_NS,
-                sys / TICK_NS, child_user / TICK_NS, child_sys / TICK_NS, 20 + p->nice, p->nice,
-                p->nthreads, p->start_ns / TICK_NS, m.total, m.rss / PAGE_SIZE,
-                p->limits[RLIMIT_RSS].rlim_cur);
+                process_state_char(p), p->ppid, pgid, sid, rdev, foreground, used.minflt,
+                used.majflt);
+    text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu 0 0 0 0 0 ", used.utime_ns / TICK_NS,
+                used.stime_ns / TICK_NS, children.utime_ns / TICK_NS, children.stime_ns / TICK_NS,
+                20 + p->nice, p->nice, p->nthreads, p->start_ns / TICK_NS, m.total,
+                m.rss / PAGE_SIZE, p->limits[RLIMIT_RSS].rlim_cur);
     text_printf(t, "%lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
                 sig.pending & 0x7fffffff, sig.blocked & 0x7fffffff, sig.ignored & 0x7fffffff,
                 sig.caught & 0x7fffffff, p->exit_signal,
@@ -187,7 +171,7 @@ static void status_memory(struct text *t, struct process *p)
     text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
                 m.total / 1024, m.total / 1024, 0, 0);
     text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\nVmStk:\t%8lu kB\n",
-                MAX(m.rss, p->maxrss * PAGE_SIZE) / 1024, m.rss / 1024, m.data / 1024,
+                MAX(m.rss, p->dead.maxrss * PAGE_SIZE) / 1024, m.rss / 1024, m.data / 1024,
                 m.stack / 1024);
     text_printf(t, "VmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n",
                 m.code / 1024, 0, m.tables / 1024, 0);
@@ -216,8 +200,8 @@ static void show_status(struct text *t, const struct proc_target *to)
     status_signals(t, to);
     text_printf(
         t, "Cpus_allowed:\t%x\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
-        (1U << hart_count) - 1, to->thread ? to->thread->nvcsw : 0,
-        to->thread ? to->thread->nivcsw : 0);
+        (1U << hart_count) - 1, to->thread ? to->thread->used.nvcsw : 0,
+        to->thread ? to->thread->used.nivcsw : 0);
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */

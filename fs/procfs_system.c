@@ -17,7 +17,6 @@
 #include "mm/kmap.h"
 #include "mm/pagecache.h"
 #include "proc/boot.h"
-#include "proc/machine.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/timer.h"
@@ -32,16 +31,16 @@ struct sums {                 /* over all processes */
 
 static struct sums sum_processes(void)
 {
-    struct sums s = {init_process->child_utime_ns, init_process->child_stime_ns, 0, 0};
+    const struct usage *reaped = &init_process->children_used;
+    struct sums s = {reaped->utime_ns, reaped->stime_ns, 0, 0};
     struct process *p;
 
     for (; (p = process_next_get(s.last_pid)); process_put(p)) {
         struct addrspace *as = process_addrspace_get(p);
-        uint64_t user, sys;
+        struct usage used = process_usage(p);
 
-        process_cpu_times(p, &user, &sys);
-        s.user_ns += user;
-        s.sys_ns += sys;
+        s.user_ns += used.utime_ns;
+        s.sys_ns += used.stime_ns;
         s.page_tables += as ? READ_ONCE(as->pt.own_tables) : 0;
         s.last_pid = p->pid;
         addrspace_put(as);

@@ -10,7 +10,6 @@
 #include "fs/tty_internal.h"
 #include "lib/log.h"
 #include "proc/files.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 
 static void set_owner(struct tty *t, int sid, int pgid)
@@ -25,7 +24,9 @@ static void set_owner(struct tty *t, int sid, int pgid)
 /* proctree_lock held. */
 static void detach_session(struct tty *t, int sid)
 {
-    for (struct process *p = process_first(); p; p = process_following(p))
+    struct process *p;
+
+    list_for_each (p, &all_processes, all_link)
         if (p->sid == sid && p->ctty == t)
             p->ctty = NULL;
 }

@@ -6,7 +6,6 @@
 #include "lib/types.h"
 
 int __ctzdi2(uint64_t x);
-int __clzdi2(uint64_t x);
 int __popcountdi2(uint64_t x);
 
 int __ctzdi2(uint64_t x)
@@ -16,19 +15,6 @@ int __ctzdi2(uint64_t x)
     for (int width = 32; width; width /= 2) {
         if (!(x & ((1UL << width) - 1))) {
             x >>= width;
-            n += width;
-        }
-    }
-    return n;
-}
-
-int __clzdi2(uint64_t x)
-{
-    int n = 0;
-
-    for (int width = 32; width; width /= 2) {
-        if (!(x >> (64 - width))) {
-            x <<= width;
             n += width;
         }
     }

@@ -23,22 +23,17 @@ static inline bool list_empty(const struct list *l)
     return l->next == l;
 }
 
-static inline void list_insert_between(struct list *n, struct list *prev, struct list *next)
+static inline void list_add(struct list *after, struct list *n)
 {
-    n->prev = prev;
-    n->next = next;
-    prev->next = n;
-    next->prev = n;
-}
-
-static inline void list_add(struct list *head, struct list *n)
-{
-    list_insert_between(n, head, head->next);
+    n->prev = after;
+    n->next = after->next;
+    after->next->prev = n;
+    after->next = n;
 }
 
 static inline void list_add_tail(struct list *head, struct list *n)
 {
-    list_insert_between(n, head->prev, head);
+    list_add(head->prev, n);
 }
 
 /* Leaves the node self-linked, so that removing it twice, or asking list_empty(node), is safe. */

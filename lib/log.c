@@ -14,7 +14,6 @@
 #include "arch/arch.h"
 #include "lib/printf.h"
 #include "lib/spinlock.h"
-#include "lib/string.h"
 
 #define RING_SIZE 32768UL
 

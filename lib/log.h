@@ -7,7 +7,7 @@
 
 #include "lib/types.h"
 
-enum log_level { LOG_ERR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
+enum log_level { LOG_ERR = 3, LOG_WARN = 4, LOG_INFO = 6 };
 
 /* Messages of this level or more urgent go to the console too; "quiet" lowers it to LOG_ERR. */
 extern enum log_level log_console_level;
@@ -20,7 +20,6 @@ void klog(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 #define pr_err(...) klog(LOG_ERR, __VA_ARGS__)
 #define pr_warn(...) klog(LOG_WARN, __VA_ARGS__)
 #define pr_info(...) klog(LOG_INFO, __VA_ARGS__)
-#define pr_debug(...) klog(LOG_DEBUG, __VA_ARGS__)
 
 /* The ring, for syslog(2), /dev/kmsg and panics. Offsets count all bytes ever logged. */
 uint64_t log_start(void); /* offset of the oldest byte still kept */

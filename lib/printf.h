@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formatted output. Supports %d %i %u %x %X %o %c %s %p %%, the flags - 0 + # and space, width,
- * precision, *, and the length modifiers hh h l ll z t j. As in C, returns the length the whole
+ * Formatted output. Supports %d %i %u %x %o %c %s %p %%, the flags - and 0, width, precision, *, and
+ * the length modifiers l ll z. As in C, returns the length the whole
  * text would have, and always NUL-terminates when size > 0.
  */
 #pragma once

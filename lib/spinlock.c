@@ -60,7 +60,7 @@ bool spin_held(const struct spinlock *l)
     return l->holder == arch_this_hart()->index + 1;
 }
 
-void spin_assert_none_held(void)
+void spin_check_none_held(void)
 {
     struct hart *h = arch_this_hart();
 

@@ -17,16 +17,13 @@
 enum lock_rank {
     RANK_NONE, /* unchecked: only for the log and panic paths */
     RANK_DCACHE,
-    RANK_DENTRY,
     RANK_ICACHE,
     RANK_MOUNT,
     RANK_FILES,
     RANK_FILE,
-    RANK_PIPE,
     RANK_TTY,
-    RANK_PROCTREE, /* pid table, parent/child links, sessions */
+    RANK_PROCTREE, /* list of processes, parent/child links, sessions */
     RANK_PROCESS,
-    RANK_SIGNAL,
     RANK_FUTEX,
     RANK_BUFFER,
     RANK_MAPPING, /* a page cache mapping's tree */
@@ -35,7 +32,6 @@ enum lock_rank {
     RANK_DRIVER, /* from here on: taken by interrupt handlers, irqsave */
     RANK_WAITQ,
     RANK_RUNQ,
-    RANK_RUNQ2, /* a second run queue, never nested otherwise */
     RANK_TIMER,
     RANK_KSTACK,
     RANK_SLAB,
@@ -58,36 +54,25 @@ struct spinlock {
     {                            \
         .rank = (r), .name = (n) \
     }
-void spin_check_acquire(struct spinlock *l, uintptr_t site);
-void spin_note_acquired(struct spinlock *l, uintptr_t site);
-void spin_note_release(struct spinlock *l);
-bool spin_held(const struct spinlock *l); /* by this hart */
-void spin_assert_none_held(void);         /* before sleeping, on return to user mode */
 #else
 #define SPINLOCK_INIT(r, n) \
     {                       \
         .rank = (r)         \
     }
-static inline void spin_check_acquire(struct spinlock *l, uintptr_t site)
-{
-    (void)l, (void)site;
-}
-static inline void spin_note_acquired(struct spinlock *l, uintptr_t site)
-{
-    (void)l, (void)site;
-}
-static inline void spin_note_release(struct spinlock *l)
-{
-    (void)l;
-}
-static inline bool spin_held(const struct spinlock *l)
-{
-    return atomic_load_explicit(&l->locked, memory_order_relaxed);
-}
-static inline void spin_assert_none_held(void)
-{
-}
 #endif
+
+/* The checking half, called with DEBUG=1 only. */
+void spin_check_acquire(struct spinlock *l, uintptr_t site);
+void spin_note_acquired(struct spinlock *l, uintptr_t site);
+void spin_note_release(struct spinlock *l);
+void spin_check_none_held(void);
+bool spin_held(const struct spinlock *l); /* by this hart */
+
+static inline void spin_assert_none_held(void) /* before sleeping */
+{
+    if (DEBUG)
+        spin_check_none_held();
+}
 
 void spin_init(struct spinlock *l, enum lock_rank rank, const char *name);
 
@@ -95,22 +80,26 @@ static inline bool spin_trylock(struct spinlock *l)
 {
     if (atomic_exchange_explicit(&l->locked, 1, memory_order_acquire))
         return false;
-    spin_note_acquired(l, (uintptr_t)__builtin_return_address(0));
+    if (DEBUG)
+        spin_note_acquired(l, (uintptr_t)__builtin_return_address(0));
     return true;
 }
 
 static inline void spin_lock(struct spinlock *l)
 {
-    spin_check_acquire(l, (uintptr_t)__builtin_return_address(0));
+    if (DEBUG)
+        spin_check_acquire(l, (uintptr_t)__builtin_return_address(0));
     while (atomic_exchange_explicit(&l->locked, 1, memory_order_acquire))
         while (atomic_load_explicit(&l->locked, memory_order_relaxed))
             arch_cpu_relax();
-    spin_note_acquired(l, (uintptr_t)__builtin_return_address(0));
+    if (DEBUG)
+        spin_note_acquired(l, (uintptr_t)__builtin_return_address(0));
 }
 
 static inline void spin_unlock(struct spinlock *l)
 {
-    spin_note_release(l);
+    if (DEBUG)
+        spin_note_release(l);
     atomic_store_explicit(&l->locked, 0, memory_order_release);
 }
 

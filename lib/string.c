@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and string functions. The copies work in 64-bit words as soon as the destination is
- * aligned; a source that is aligned differently is read in whole words and shifted together.
+ * Memory and string functions. Copies work in 64-bit words where source and destination are aligned
+ * alike, in blocks of eight where there is much to do: copies and clears of pages dominate fork and
+ * page faults.
  *
- * [1] A word is only read if it holds at least one byte asked for, so no read leaves its page.
- * [2] Nothing here may be turned into a call of the function it stands in: the loop idioms that
- *     gcc replaces by memcpy, memset and strlen calls are off in this file.
+ * Nothing here may be turned into a call of the function it stands in: the loop idioms that
+ * gcc replaces by memcpy, memset and strlen calls are off in this file.
  */
 #include "lib/string.h"
 
@@ -32,46 +32,16 @@ static inline void copy_block(word_t *d, const word_t *s)
     d[4] = f, d[5] = g, d[6] = h, d[7] = i;
 }
 
-static inline void set_block(word_t *d, word_t w)
-{
-    d[0] = w, d[1] = w, d[2] = w, d[3] = w;
-    d[4] = w, d[5] = w, d[6] = w, d[7] = w;
-}
-
-/* d aligned, s not; copies n / WORD words. Each source word is read once, before its place is
- * overwritten when d lies below s. */
-__attribute__((no_sanitize("address"))) static void copy_shifted(uint8_t *d, const uint8_t *s,
-                                                                 size_t n)
-{
-    unsigned shift = 8 * misalignment(s);
-    const word_t *from = (const word_t *)(s - misalignment(s));
-    word_t low = *from++;
-
-    for (; n >= WORD; n -= WORD, d += WORD) {
-        word_t high = *from++;
-
-        *(word_t *)d = low >> shift | high << (64 - shift);
-        low = high;
-    }
-}
-
 /* From low to high addresses: right for overlaps with d below s, too. */
 static inline void copy_forward(uint8_t *d, const uint8_t *s, size_t n)
 {
-    if (n >= 2 * WORD) {
-        for (; misalignment(d); n--)
+    if (misalignment(d) == misalignment(s)) {
+        for (; n && misalignment(d); n--)
             *d++ = *s++;
-        if (misalignment(s)) {
-            size_t words = ALIGN_DOWN(n, WORD);
-
-            copy_shifted(d, s, words);
-            d += words, s += words, n -= words;
-        } else {
-            for (; n >= BLOCK; n -= BLOCK, d += BLOCK, s += BLOCK)
-                copy_block((word_t *)d, (const word_t *)s);
-            for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
-                *(word_t *)d = *(const word_t *)s;
-        }
+        for (; n >= BLOCK; n -= BLOCK, d += BLOCK, s += BLOCK)
+            copy_block((word_t *)d, (const word_t *)s);
+        for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
+            *(word_t *)d = *(const word_t *)s;
     }
     for (; n; n--)
         *d++ = *s++;
@@ -115,8 +85,12 @@ void *memset(void *dst, int c, size_t n)
     if (n >= 2 * WORD) {
         for (; misalignment(d); n--)
             *d++ = c;
-        for (; n >= BLOCK; n -= BLOCK, d += BLOCK)
-            set_block((word_t *)d, w);
+        for (; n >= BLOCK; n -= BLOCK, d += BLOCK) {
+            word_t *to = (word_t *)d;
+
+            to[0] = w, to[1] = w, to[2] = w, to[3] = w;
+            to[4] = w, to[5] = w, to[6] = w, to[7] = w;
+        }
         for (; n >= WORD; n -= WORD, d += WORD)
             *(word_t *)d = w;
     }
@@ -146,15 +120,6 @@ void *memchr(const void *s, int c, size_t n)
     return NULL;
 }
 
-size_t strlen(const char *s)
-{
-    const char *p = s;
-
-    while (*p)
-        p++;
-    return p - s;
-}
-
 size_t strnlen(const char *s, size_t max)
 {
     size_t n = 0;
@@ -164,11 +129,9 @@ size_t strnlen(const char *s, size_t max)
     return n;
 }
 
-int strcmp(const char *a, const char *b)
+size_t strlen(const char *s)
 {
-    for (; *a && *a == *b; a++)
-        b++;
-    return (uint8_t)*a - (uint8_t)*b;
+    return strnlen(s, SIZE_MAX);
 }
 
 int strncmp(const char *a, const char *b, size_t n)
@@ -177,6 +140,11 @@ int strncmp(const char *a, const char *b, size_t n)
         if (*a != *b || !*a)
             return (uint8_t)*a - (uint8_t)*b;
     return 0;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    return strncmp(a, b, SIZE_MAX);
 }
 
 char *strchr(const char *s, int c)
@@ -222,23 +190,6 @@ size_t strlcpy(char *dst, const char *src, size_t size)
         dst[n] = '\0';
     }
     return len;
-}
-
-void page_copy_words(void *dst, const void *src)
-{
-    word_t *d = dst;
-    const word_t *s = src;
-
-    for (word_t *end = d + PAGE_SIZE / WORD; d < end; d += 8, s += 8)
-        copy_block(d, s);
-}
-
-void page_clear_words(void *dst)
-{
-    word_t *d = dst;
-
-    for (word_t *end = d + PAGE_SIZE / WORD; d < end; d += 8)
-        set_block(d, 0);
 }
 
 static int digit_value(char c)

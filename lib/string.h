@@ -20,9 +20,10 @@ char *strstr(const char *hay, const char *needle);
 /* Copies at most size-1 bytes and always ends with NUL; returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t size);
 
-/* Page-sized, page-aligned copies and clears, unrolled: they dominate fork and page faults. */
-void page_copy_words(void *dst, const void *src);
-void page_clear_words(void *dst);
-
 /* Decimal, 0x hex or 0 octal; stops at the first character that is no digit, told in *end. */
 uint64_t strtou64(const char *s, const char **end);
+
+static inline bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}

@@ -93,14 +93,11 @@ static inline bool waitq_idle(struct waitq *wq) /* nobody waits: a cheap test be
  * Ranks of mutexes are ordered among themselves (enum mutex_rank), all of them before spinlocks.
  */
 enum mutex_rank {
-    MUTEX_NONE, /* unchecked */
-    MUTEX_MOUNT,
-    MUTEX_RENAME,   /* one per file system, whole-tree moves */
     MUTEX_FILE_POS, /* struct file's position */
-    MUTEX_INODE,    /* i_lock: directory contents, size changes, attributes. Parent before child */
-    MUTEX_INODE2,   /* a second inode, after its parent or at a lower address */
-    MUTEX_INODE3,
-    MUTEX_INODE4,
+    MUTEX_TEXT,     /* the text of an open file of /proc */
+    MUTEX_MOUNT,
+    MUTEX_RENAME,    /* one per file system, whole-tree moves */
+    MUTEX_INODE,     /* i_lock: directory contents, size changes, attributes. Parent before child */
     MUTEX_SPACES,    /* the list of address spaces */
     MUTEX_ADDRSPACE, /* page faults take it: never fault on user memory with an inode locked */
     MUTEX_BLOCKMAP,  /* an inode's block tree */

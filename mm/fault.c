@@ -67,7 +67,7 @@ static int map_copy(struct fault *f, struct page *from)
 
     if (!p)
         return -ENOMEM;
-    page_copy_words(page_va(p), page_va(from));
+    memcpy(page_va(p), page_va(from), PAGE_SIZE);
     stat_inc(faults_cow);
     if (f->vma->file)
         f->vma->flags |= VMA_COPIED;

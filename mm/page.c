@@ -270,7 +270,7 @@ struct page *page_alloc_order(unsigned order, unsigned flags)
         atomic_store_explicit(&p[i].refs, 1, memory_order_relaxed);
     if (flags & ALLOC_ZERO)
         for (size_t i = 0; i < 1UL << order; i++)
-            page_clear_words(page_va(p + i));
+            memset(page_va(p + i), 0, PAGE_SIZE);
     else
         poison(p, 1UL << order, 0xcc);
     return p;

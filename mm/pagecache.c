@@ -243,7 +243,7 @@ static void start_read(struct mapping *m, struct page **pages, unsigned n)
     while (inside < n && pages[inside]->index < end)
         inside++;
     for (unsigned i = inside; i < n; i++) {
-        page_clear_words(page_va(pages[i]));
+        memset(page_va(pages[i]), 0, PAGE_SIZE);
         clear_and_wake(pages[i], PG_LOCKED, PG_UPTODATE);
     }
     if (inside)

@@ -70,7 +70,7 @@ int pagetable_create(struct pagetable *pt)
         table_free(pt->root);
         return -ENOMEM;
     }
-    page_copy_words(pt->root, kernel_pagetable.root);
+    memcpy(pt->root, kernel_pagetable.root, PAGE_SIZE);
     pte_set(&pt->root[0], pte_make(va_to_pa(pt->user_l1), PTE_V));
     memset(pt->user_l1, 0, USER_L1_ENTRIES * sizeof(pte_t));
     memcpy(pt->user_l1 + USER_L1_ENTRIES, kernel_l1 + USER_L1_ENTRIES,

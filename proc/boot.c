@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Boot arguments: words of the command line, optionally "name=value"; quotes group blanks. */
+/* Boot arguments: words of the command line, optionally "name=value". */
 #include "proc/boot.h"
 
 #include "arch/fdt.h"
@@ -15,29 +15,18 @@ void boot_args_init(void)
     strlcpy(boot_cmdline, args ? args : "", sizeof(boot_cmdline));
 }
 
-/* The end of the word at s: a blank outside quotes, or the end. */
-static const char *word_end(const char *s)
-{
-    bool quoted = false;
-
-    for (; *s && (quoted || (*s != ' ' && *s != '\t')); s++)
-        if (*s == '"')
-            quoted = !quoted;
-    return s;
-}
-
 static const char *find_word(const char *name, const char **end)
 {
     size_t len = strlen(name);
     const char *s = boot_cmdline;
 
-    while (*s) {
-        while (*s == ' ' || *s == '\t')
+    for (; *s; s = *end) {
+        while (is_blank(*s))
             s++;
-        *end = word_end(s);
+        for (*end = s; **end && !is_blank(**end); ++*end)
+            ;
         if (!strncmp(s, name, len) && (s + len == *end || s[len] == '='))
             return s + len;
-        s = *end;
     }
     return NULL;
 }
@@ -45,24 +34,14 @@ static const char *find_word(const char *name, const char **end)
 bool boot_arg(const char *name, char *buf, size_t size)
 {
     const char *end, *s = find_word(name, &end);
-    size_t n = 0;
 
     if (!s)
         return false;
     if (*s == '=')
         s++;
-    for (; s < end && n + 1 < size; s++)
-        if (*s != '"')
-            buf[n++] = *s;
-    buf[n] = '\0';
+    size = MIN(size, (size_t)(end - s) + 1);
+    strlcpy(buf, s, size);
     return true;
-}
-
-bool boot_flag_off(const char *name)
-{
-    char val[4];
-
-    return boot_arg(name, val, sizeof(val)) && !strcmp(val, "0");
 }
 
 bool boot_flag(const char *name)

@@ -9,8 +9,7 @@ void boot_args_init(void);     /* from the device tree; before all below */
 extern char boot_cmdline[4096];
 /* "name=value": copies the value (cut to size) and returns true; "name" alone gives "". */
 bool boot_arg(const char *name, char *buf, size_t size);
-bool boot_flag(const char *name);     /* present, and not "=0" */
-bool boot_flag_off(const char *name); /* present as "name=0" */
+bool boot_flag(const char *name); /* present, and not "=0" */
 uint64_t boot_number(const char *name, uint64_t absent);
 /* The initial RAM disk the device tree announces; false if there is none. */
 bool boot_initrd(paddr_t *base, size_t *size);

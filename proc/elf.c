@@ -10,7 +10,6 @@
 #include <linux/elf.h>
 #include <linux/mman.h>
 
-#include "lib/log.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"
 #include "mm/kmalloc.h"
@@ -19,13 +18,20 @@
 #define MAX_PHDRS (PAGE_SIZE / sizeof(Elf64_Phdr))
 #define MIN_SEGMENT PAGE_SIZE /* page 0 is never mapped */
 
+static int read_exactly(struct file *file, void *buf, size_t size, uint64_t at)
+{
+    ssize_t n = (off_t)at < 0 ? 0 : file_read_kernel(file, buf, size, (off_t)at);
+
+    return n < 0 ? (int)n : n == (ssize_t)size ? 0 : -ENOEXEC;
+}
+
 static int read_header(struct file *file, Elf64_Ehdr *eh)
 {
-    ssize_t n = file_read_kernel(file, eh, sizeof(*eh), 0);
+    int err = read_exactly(file, eh, sizeof(*eh), 0);
 
-    if (n < 0)
-        return (int)n;
-    if (n < (ssize_t)sizeof(*eh) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0)
+    if (err)
+        return err;
+    if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0)
         return -ENOEXEC;
     if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB)
         return -ENOEXEC;
@@ -34,25 +40,6 @@ static int read_header(struct file *file, Elf64_Ehdr *eh)
     if (eh->e_phentsize != sizeof(Elf64_Phdr) || !eh->e_phnum || eh->e_phnum > MAX_PHDRS)
         return -ENOEXEC;
     return 0;
-}
-
-/* The program headers, kmalloc'ed; the caller frees them. */
-static Elf64_Phdr *read_phdrs(struct file *file, const Elf64_Ehdr *eh)
-{
-    size_t size = eh->e_phnum * sizeof(Elf64_Phdr);
-    Elf64_Phdr *ph;
-    ssize_t n;
-
-    if ((off_t)eh->e_phoff < 0)
-        return err_ptr(-ENOEXEC);
-    ph = kmalloc(size, 0);
-    if (!ph)
-        return err_ptr(-ENOMEM);
-    n = file_read_kernel(file, ph, size, (off_t)eh->e_phoff);
-    if (n == (ssize_t)size)
-        return ph;
-    kfree(ph);
-    return err_ptr(n < 0 ? (int)n : -ENOEXEC);
 }
 
 /* One PT_LOAD, its addresses moved by base. */
@@ -102,57 +89,45 @@ static int segment_prot(const Elf64_Phdr *ph)
            (ph->p_flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* The bytes behind the file's part in its last page belong to the bss: zero. */
-static int zero_tail(struct addrspace *as, uaddr_t from, uaddr_t to)
-{
-    static const char zeroes[PAGE_SIZE];
-
-    return from < to ? addrspace_write(as, from, zeroes, to - from) : 0;
-}
-
 static int map_segment(struct addrspace *as, struct file *file, const Elf64_Phdr *ph, uaddr_t base)
 {
+    static const char zeroes[PAGE_SIZE];
     const uint8_t any_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
     uaddr_t start = ALIGN_DOWN(base + ph->p_vaddr, PAGE_SIZE);
     uaddr_t file_end = base + ph->p_vaddr + ph->p_filesz;
     uaddr_t file_map_end = ph->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
     uaddr_t end = ALIGN_UP(base + ph->p_vaddr + ph->p_memsz, PAGE_SIZE);
     int prot = segment_prot(ph);
-    long at;
+    long err = 0;
 
-    if (file_map_end > start) {
-        at = addrspace_map_segment(as, start, file_map_end - start, prot, file,
-                                   ALIGN_DOWN(ph->p_offset, PAGE_SIZE) >> PAGE_SHIFT, any_prot);
-        if (at < 0)
-            return (int)at;
-    }
-    if (end > file_map_end) {
-        at = addrspace_map_segment(as, file_map_end, end - file_map_end, prot, NULL, 0, any_prot);
-        if (at < 0)
-            return (int)at;
-    }
-    if (ph->p_memsz > ph->p_filesz && ph->p_filesz && prot & PROT_WRITE)
-        return zero_tail(as, file_end, MIN(file_map_end, end));
-    return 0;
+    if (file_map_end > start)
+        err = addrspace_map_segment(as, start, file_map_end - start, prot, file,
+                                    ph->p_offset >> PAGE_SHIFT, any_prot);
+    if (!err && end > file_map_end)
+        err = addrspace_map_segment(as, file_map_end, end - file_map_end, prot, NULL, 0, any_prot);
+    /* The bytes behind the file's part in its last page belong to the bss: zero. */
+    if (!err && ph->p_memsz > ph->p_filesz && ph->p_filesz && prot & PROT_WRITE)
+        err = addrspace_write(as, file_end, zeroes, MIN(file_map_end, end) - file_end);
+    return (int)err;
 }
 
 /* PT_INTERP and PT_GNU_STACK. */
 static int read_notes(struct file *file, const Elf64_Ehdr *eh, const Elf64_Phdr *ph,
                       struct elf_image *img)
 {
-    ssize_t n;
+    int err;
 
     for (unsigned i = 0; i < eh->e_phnum; i++) {
         if (ph[i].p_type == PT_GNU_STACK)
             img->exec_stack = ph[i].p_flags & PF_X;
         if (ph[i].p_type != PT_INTERP || img->interp[0])
             continue;
-        if (ph[i].p_filesz < 2 || ph[i].p_filesz > sizeof(img->interp) || (off_t)ph[i].p_offset < 0)
+        if (ph[i].p_filesz < 2 || ph[i].p_filesz > sizeof(img->interp))
             return -ENOEXEC;
-        n = file_read_kernel(file, img->interp, ph[i].p_filesz, (off_t)ph[i].p_offset);
-        if (n < 0)
-            return (int)n;
-        if (n != (ssize_t)ph[i].p_filesz || img->interp[n - 1])
+        err = read_exactly(file, img->interp, ph[i].p_filesz, ph[i].p_offset);
+        if (err)
+            return err;
+        if (img->interp[ph[i].p_filesz - 1])
             return -ENOEXEC;
     }
     return 0;
@@ -175,9 +150,12 @@ int elf_load(struct addrspace *as, struct file *file, uaddr_t pie_base, struct e
     memset(img, 0, sizeof(*img));
     if (err)
         return err;
-    ph = read_phdrs(file, &eh);
-    if (is_err(ph))
-        return ptr_err(ph);
+    ph = kmalloc(eh.e_phnum * sizeof(*ph), 0);
+    if (!ph)
+        return -ENOMEM;
+    err = read_exactly(file, ph, eh.e_phnum * sizeof(*ph), eh.e_phoff);
+    if (err)
+        goto out;
     if (eh.e_type == ET_DYN)
         img->base = pie_base - lowest_vaddr(&eh, ph);
     img->entry = img->base + eh.e_entry;
@@ -188,6 +166,7 @@ int elf_load(struct addrspace *as, struct file *file, uaddr_t pie_base, struct e
     for (unsigned i = 0; !err && i < eh.e_phnum; i++)
         if (ph[i].p_type == PT_LOAD && ph[i].p_memsz)
             err = map_segment(as, file, &ph[i], img->base);
+out:
     kfree(ph);
     return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * execve. The new image is built aside, in an address space that nobody else sees: arguments are
- * copied once into kernel pages, the segments mapped, the initial stack written. Until then every
+ * copied once into the kernel, the segments mapped, the initial stack written. Until then every
  * failure leaves the old image as it was. The commit consists of steps that cannot fail.
  *
  * The initial user stack (RISC-V ELF psABI; Linux), from high to low:
@@ -20,7 +20,6 @@
 #include <linux/mman.h>
 
 #include "arch/arch.h"
-#include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"
@@ -32,7 +31,7 @@
 #include "proc/sched.h"
 #include "proc/syscalls.h"
 
-#define ARG_PAGES 64UL /* 256 KiB of strings */
+#define ARG_SPACE (256UL << 10) /* strings and pointers, whatever the stack's limit */
 #define ARG_MAX_STRING 131072UL
 #define ARG_MIN_LIMIT 131072UL
 #define PATH_SIZE 4096
@@ -42,15 +41,12 @@
 #define STACK_INITIAL (8 * PAGE_SIZE)
 #define STACK_RESERVE (8UL << 20) /* mmap starts this far below the stack's top, at least */
 #define PIE_BASE 0x400000UL
-#define AUX_PAIRS 24
+#define AUX_PAIRS 18
 
-/* Argument and environment strings, NUL-terminated, one after the other in kernel pages. */
 struct args {
-    char *pages[ARG_PAGES];
-    size_t len;   /* bytes used */
-    size_t limit; /* of strings and pointers together */
+    char *buf; /* argument and environment strings, NUL-terminated, one after the other */
+    size_t len, cap;
     unsigned argc, envc;
-    size_t argv_len; /* bytes of the argument strings */
 };
 
 struct image {
@@ -63,87 +59,66 @@ struct image {
 
 /* ---- Collecting the strings ---- */
 
-static char *args_room(struct args *a, size_t *room)
+static int args_reserve(struct args *a, size_t room)
 {
-    size_t page = a->len / PAGE_SIZE, off = a->len & PAGE_MASK;
+    size_t cap = MAX(a->cap, PAGE_SIZE);
+    char *buf;
 
-    if (page >= ARG_PAGES)
-        return err_ptr(-E2BIG);
-    if (!a->pages[page]) {
-        a->pages[page] = kmalloc(PAGE_SIZE, 0);
-        if (!a->pages[page])
-            return err_ptr(-ENOMEM);
-    }
-    *room = PAGE_SIZE - off;
-    return a->pages[page] + off;
+    while (cap < a->len + room)
+        cap *= 2;
+    if (cap == a->cap)
+        return 0;
+    if (cap > ARG_SPACE)
+        return -E2BIG;
+    buf = kmalloc(cap, 0);
+    if (!buf)
+        return -ENOMEM;
+    memcpy(buf, a->buf, a->len);
+    kfree(a->buf);
+    a->buf = buf;
+    a->cap = cap;
+    return 0;
 }
 
-static void args_free(struct args *a)
+static int args_check_limit(const struct args *a)
 {
-    for (unsigned i = 0; i < ARG_PAGES; i++)
-        kfree(a->pages[i]);
-    kfree(a);
+    uint64_t limit = MIN(ARG_SPACE, MAX(rlimit_current(RLIMIT_STACK) / 4, ARG_MIN_LIMIT));
+
+    return a->len + (a->argc + a->envc) * sizeof(uint64_t) > limit ? -E2BIG : 0;
 }
 
-static struct args *args_alloc(void)
-{
-    uint64_t stack = rlimit_current(RLIMIT_STACK);
-    struct args *a = kzalloc(sizeof(*a));
-
-    if (a)
-        a->limit = MIN(ARG_PAGES * PAGE_SIZE, MAX(stack / 4, ARG_MIN_LIMIT));
-    return a;
-}
-
-static bool args_over_limit(const struct args *a)
-{
-    return a->len + (a->argc + a->envc) * sizeof(uint64_t) > a->limit;
-}
-
-/* One string from user memory, page by page: copied once, so it cannot change under us. */
+/* One string from user memory: what was copied last counts, so it cannot change under us. */
 static int args_add_user(struct args *a, uaddr_t src)
 {
-    size_t start = a->len;
+    size_t room;
+    ssize_t n;
 
     for (;;) {
-        size_t room;
-        char *dst = args_room(a, &room);
-        ssize_t n;
-
-        if (is_err(dst))
-            return ptr_err(dst);
-        n = strncpy_from_user(dst, src, room);
-        if (n >= 0) {
-            a->len += (size_t)n + 1;
+        room = a->cap - a->len;
+        n = room ? strncpy_from_user(a->buf + a->len, src, room) : -ENAMETOOLONG;
+        if (n >= 0)
             break;
-        }
-        if (n != -ENAMETOOLONG)
+        if (n == -ENAMETOOLONG)
+            n = room > ARG_MAX_STRING ? -E2BIG : args_reserve(a, room + 1);
+        if (n < 0)
             return (int)n;
-        a->len += room;
-        src += room;
-        if (a->len - start > ARG_MAX_STRING)
-            return -E2BIG;
     }
-    return args_over_limit(a) || a->len - start > ARG_MAX_STRING ? -E2BIG : 0;
+    a->len += (size_t)n + 1;
+    return n < (ssize_t)ARG_MAX_STRING ? args_check_limit(a) : -E2BIG;
 }
 
-static int args_add_kernel(struct args *a, const char *s)
+/* Puts s at offset `at`, in place of `drop` bytes. */
+static int args_insert(struct args *a, size_t at, size_t drop, const char *s)
 {
-    size_t left = strlen(s) + 1;
+    size_t n = strlen(s) + 1;
+    int err = args_reserve(a, n);
 
-    while (left) {
-        size_t room;
-        char *dst = args_room(a, &room);
-
-        if (is_err(dst))
-            return ptr_err(dst);
-        room = MIN(room, left);
-        memcpy(dst, s, room);
-        a->len += room;
-        s += room;
-        left -= room;
-    }
-    return args_over_limit(a) ? -E2BIG : 0;
+    if (err)
+        return err;
+    memmove(a->buf + at + n, a->buf + at + drop, a->len - at - drop);
+    memcpy(a->buf + at, s, n);
+    a->len += n - drop;
+    return args_check_limit(a);
 }
 
 /* A NULL-terminated vector of user pointers; a NULL vector is an empty one, as on Linux. */
@@ -164,181 +139,99 @@ static int args_add_vector(struct args *a, uaddr_t vec, unsigned *count)
     return 0;
 }
 
-static int args_add_kernel_vector(struct args *a, char *const vec[], unsigned *count)
-{
-    int err = 0;
-
-    for (; *vec && !err; vec++) {
-        ++*count;
-        err = args_add_kernel(a, *vec);
-    }
-    return err;
-}
-
 /* ---- Scripts ---- */
 
-/* Puts interpreter, its one optional argument and the script's path in place of argv[0]. */
-static int args_for_script(struct args **args, const char *interp, const char *arg,
-                           const char *path)
+/* Interpreter and its one optional argument go before the script's path, which stands in place of
+ * what the caller gave as argv[0]; that of a script's script is its path already. */
+static int args_for_script(struct args *a, const char *interp, const char *arg, const char *path)
 {
-    struct args *old = *args, *a = args_alloc();
-    size_t skip = 0;
-    int err;
+    int err = path ? args_insert(a, 0, strlen(a->buf) + 1, path) : 0;
 
-    if (!a)
-        return -ENOMEM;
-    err = args_add_kernel(a, interp);
-    a->argc = 1;
     if (!err && arg) {
-        err = args_add_kernel(a, arg);
         a->argc++;
+        err = args_insert(a, 0, 0, arg);
     }
-    if (!err) {
-        err = args_add_kernel(a, path);
-        a->argc++;
-    }
-    if (old->argc) {
-        while (old->pages[skip / PAGE_SIZE][skip & PAGE_MASK])
-            skip++;
-        skip++;
-        a->argc += old->argc - 1;
-    }
-    a->envc = old->envc;
-    a->argv_len = a->len + old->argv_len - skip;
-    for (size_t i = skip; !err && i < old->len; i++) {
-        size_t room;
-        char *dst = args_room(a, &room);
-
-        if (is_err(dst)) {
-            err = ptr_err(dst);
-            break;
-        }
-        *dst = old->pages[i / PAGE_SIZE][i & PAGE_MASK];
-        a->len++;
-    }
-    if (!err && args_over_limit(a))
-        err = -E2BIG;
-    if (err) {
-        args_free(a);
+    if (err)
         return err;
-    }
-    args_free(old);
-    *args = a;
-    return 0;
+    a->argc++;
+    return args_insert(a, 0, 0, interp);
 }
 
 static char *skip_blanks(char *s)
 {
-    while (*s == ' ' || *s == '\t')
+    while (is_blank(*s))
         s++;
     return s;
 }
 
 /* "#! interpreter [argument]": the rest of the line after blanks is one argument. line is changed.
- * NULL: no script, or one without an interpreter. */
+ * NULL: no interpreter, or the line is too long. */
 static char *parse_script(char *line, size_t len, char **arg)
 {
-    char *interp, *end, *nl = memchr(line, '\n', len);
+    char *interp = line + 2, *end = memchr(line, '\n', len);
 
-    *arg = NULL;
-    if (len < 3 || line[0] != '#' || line[1] != '!' || (!nl && len == SCRIPT_LINE - 1))
+    if (!end && len == SCRIPT_LINE - 1)
         return NULL;
-    end = nl ? nl : line + len;
-    while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    *end = '\0';
-    interp = skip_blanks(line + 2);
-    for (end = interp; *end && *end != ' ' && *end != '\t'; end++)
+    for (end = end ? end : line + len; end > interp && is_blank(end[-1]); end--)
         ;
-    if (*end) {
-        *end = '\0';
-        *arg = skip_blanks(end + 1);
-    }
+    *end = '\0';
+    interp = skip_blanks(interp);
+    for (end = interp; *end && !is_blank(*end); end++)
+        ;
+    *arg = *end ? skip_blanks(end + 1) : NULL;
+    *end = '\0';
     return *interp ? interp : NULL;
 }
 
 /* Opens what is to be executed, following scripts to their interpreter. */
-static struct file *open_program(char *path, struct args **args)
+static struct file *open_program(const char *path, struct args *a)
 {
-    char *line = kmalloc(SCRIPT_LINE, 0);
-    struct file *f = NULL;
-    int err = line ? 0 : -ENOMEM;
+    char line[SCRIPT_LINE];
 
-    for (int depth = 0; !err; depth++) {
+    for (int depth = 0;; depth++) {
+        struct file *f = exec_open(depth ? a->buf : path);
         char *interp, *arg;
         ssize_t n;
+        int err;
 
-        f = exec_open(path);
-        if (is_err(f)) {
-            err = ptr_err(f);
-            break;
-        }
+        if (is_err(f))
+            return f;
         n = file_read_kernel(f, line, SCRIPT_LINE - 1, 0);
+        if (n >= 0 && (n < 2 || line[0] != '#' || line[1] != '!'))
+            return f;
+        file_put(f);
         if (n < 0)
-            err = (int)n;
-        if (n < 2 || line[0] != '#' || line[1] != '!')
-            break;
+            return err_ptr(n);
         line[n] = '\0';
         interp = parse_script(line, (size_t)n, &arg);
         if (!interp)
-            err = -ENOEXEC;
-        else if (depth == SCRIPT_DEPTH)
-            err = -ELOOP;
-        else
-            err = args_for_script(args, interp, arg, path);
-        if (!err && strlcpy(path, interp, PATH_SIZE) >= PATH_SIZE)
-            err = -ENAMETOOLONG;
-        file_put(f);
-        f = NULL;
+            return err_ptr(-ENOEXEC);
+        if (depth == SCRIPT_DEPTH)
+            return err_ptr(-ELOOP);
+        err = args_for_script(a, interp, arg, depth ? NULL : path);
+        if (err)
+            return err_ptr(err);
     }
-    kfree(line);
-    if (err && f && !is_err(f))
-        file_put(f);
-    return err ? err_ptr(err) : f;
 }
 
 /* ---- The initial stack ---- */
 
-struct stack_writer {
-    struct addrspace *as;
-    uaddr_t at; /* grows upward */
-    uint64_t buf[64];
-    unsigned n;
-    int err;
-};
-
-static void flush_words(struct stack_writer *w)
+/* Pointers to `count` strings, the first of them *off bytes behind the first argument. */
+static uint64_t *put_pointers(uint64_t *w, const struct args *a, unsigned count, uaddr_t strings,
+                              size_t *off)
 {
-    if (!w->err && w->n)
-        w->err = addrspace_write(w->as, w->at, w->buf, w->n * sizeof(uint64_t));
-    w->at += w->n * sizeof(uint64_t);
-    w->n = 0;
-}
-
-static void put_word(struct stack_writer *w, uint64_t v)
-{
-    w->buf[w->n++] = v;
-    if (w->n == ARRAY_SIZE(w->buf))
-        flush_words(w);
-}
-
-/* Pointers to `count` strings that begin at *str in the new image and at *off in the kernel pages. */
-static void put_pointers(struct stack_writer *w, const struct args *a, unsigned count,
-                         uaddr_t strings, size_t *off)
-{
-    for (unsigned i = 0; i < count; i++) {
-        put_word(w, strings + *off);
-        while (a->pages[*off / PAGE_SIZE][*off & PAGE_MASK])
-            ++*off;
-        ++*off;
+    for (; count; count--) {
+        *w++ = strings + *off;
+        *off += strlen(a->buf + *off) + 1;
     }
-    put_word(w, 0);
+    *w++ = 0;
+    return w;
 }
 
-static void put_auxv(struct stack_writer *w, const struct image *img, uaddr_t random, uaddr_t name)
+static void put_auxv(uint64_t *w, const struct image *img, uaddr_t random, uaddr_t name)
 {
     const struct process *p = current_process();
-    const uint64_t aux[][2] = {
+    const uint64_t aux[AUX_PAIRS][2] = {
         {AT_HWCAP, arch_hwcap},
         {AT_PAGESZ, PAGE_SIZE},
         {AT_CLKTCK, 100},
@@ -359,52 +252,47 @@ static void put_auxv(struct stack_writer *w, const struct image *img, uaddr_t ra
         {AT_NULL, 0},
     };
 
-    _Static_assert(ARRAY_SIZE(aux) <= AUX_PAIRS, "stack_words counts on it");
-    for (unsigned i = 0; i < ARRAY_SIZE(aux); i++) {
-        put_word(w, aux[i][0]);
-        put_word(w, aux[i][1]);
-    }
+    memcpy(w, aux, sizeof(aux));
 }
 
-static int write_strings(struct image *img, const struct args *a, uaddr_t at)
+/* All below the strings: argc, pointers and the auxiliary vector. */
+static int write_table(struct image *img, const struct args *a, uaddr_t strings, uaddr_t random,
+                       uaddr_t name)
 {
-    int err = 0;
+    size_t off = 0, size = (3 + a->argc + a->envc + 2 * AUX_PAIRS) * sizeof(uint64_t);
+    uint64_t *table = kmalloc(size, 0), *w = table;
+    int err;
 
-    for (size_t off = 0; off < a->len && !err; off += PAGE_SIZE)
-        err = addrspace_write(img->as, at + off, a->pages[off / PAGE_SIZE],
-                              MIN(PAGE_SIZE, a->len - off));
+    if (!table)
+        return -ENOMEM;
+    *w++ = a->argc;
+    w = put_pointers(w, a, a->argc, strings, &off);
+    img->as->arg_start = strings;
+    img->as->arg_end = img->as->env_start = strings + off;
+    w = put_pointers(w, a, a->envc, strings, &off);
+    img->as->env_end = strings + off;
+    put_auxv(w, img, random, name);
+    img->sp = ALIGN_DOWN(random - size, 16);
+    err = addrspace_write(img->as, img->sp, table, size);
+    kfree(table);
     return err;
 }
 
 static int build_stack(struct image *img, const struct args *a, const char *path)
 {
-    struct stack_writer w = {.as = img->as};
-    size_t name_len = strlen(path) + 1, off = 0;
-    size_t words = 1 + a->argc + 1 + a->envc + 1 + 2 * AUX_PAIRS;
+    size_t name_len = strlen(path) + 1;
     uaddr_t name = STACK_TOP - 8 - name_len, strings = name - a->len;
     uaddr_t random = ALIGN_DOWN(strings - 16, 16);
     uint8_t seed[16];
     int err;
 
-    img->sp = ALIGN_DOWN(random - words * sizeof(uint64_t), 16);
+    random_bytes(seed, sizeof(seed));
     err = addrspace_write(img->as, name, path, name_len);
     if (!err)
-        err = write_strings(img, a, strings);
-    random_bytes(seed, sizeof(seed));
+        err = addrspace_write(img->as, strings, a->buf, a->len);
     if (!err)
         err = addrspace_write(img->as, random, seed, sizeof(seed));
-    if (err)
-        return err;
-    w.at = img->sp;
-    put_word(&w, a->argc);
-    put_pointers(&w, a, a->argc, strings, &off);
-    img->as->arg_start = strings;
-    img->as->arg_end = img->as->env_start = strings + off;
-    put_pointers(&w, a, a->envc, strings, &off);
-    img->as->env_end = strings + off;
-    put_auxv(&w, img, random, name);
-    flush_words(&w);
-    return w.err;
+    return err ? err : write_table(img, a, strings, random, name);
 }
 
 static int map_stack(struct addrspace *as, bool executable, size_t arg_bytes)
@@ -420,16 +308,6 @@ static int map_stack(struct addrspace *as, bool executable, size_t arg_bytes)
     at = addrspace_mmap(as, STACK_TOP - size, size, prot, MAP_FIXED, NULL, 0,
                         PROT_READ | PROT_WRITE | PROT_EXEC, VMA_STACK);
     return at < 0 ? (int)at : 0;
-}
-
-static int map_vdso(struct addrspace *as)
-{
-    long at = addrspace_map_vdso(as, pa_to_page(arch_vdso_pa()));
-
-    if (at < 0)
-        return (int)at;
-    as->vdso = (uaddr_t)at;
-    return 0;
 }
 
 /* ---- Building and committing ---- */
@@ -452,22 +330,33 @@ static int load_interp(struct image *img)
 
 static int build_image(struct image *img, const struct args *a, const char *path)
 {
-    struct addrspace *as = img->as;
-    int err = elf_load(as, img->file, PIE_BASE, &img->elf);
+    const struct process *p = current_process();
+    struct addrspace *as = addrspace_create();
+    long vdso;
+    int err;
 
+    if (!as)
+        return -ENOMEM;
+    img->as = as;
+    img->euid = p->euid;
+    img->egid = p->egid;
+    exec_file_ids(img->file, &img->euid, &img->egid);
+    err = elf_load(as, img->file, PIE_BASE, &img->elf);
     if (err)
         return err;
     as->brk_start = as->brk = img->elf.end;
     err = map_stack(as, img->elf.exec_stack, a->len + (a->argc + a->envc) * sizeof(uint64_t));
     if (!err && img->elf.interp[0])
         err = load_interp(img);
-    if (!err)
-        err = map_vdso(as);
-    if (!err)
-        err = build_stack(img, a, path);
+    if (err)
+        return err;
+    vdso = addrspace_map_vdso(as, pa_to_page(arch_vdso_pa()));
+    if (vdso < 0)
+        return (int)vdso;
+    as->vdso = (uaddr_t)vdso;
     img->pc = img->interp.entry ? img->interp.entry : img->elf.entry;
     as->exe = file_get(img->file);
-    return err;
+    return build_stack(img, a, path);
 }
 
 /* Other threads of the group end; we go on alone. -EAGAIN if the group is ending anyway. */
@@ -481,107 +370,78 @@ static int become_only_thread(struct process *p)
         spin_unlock(&p->lock);
         return -EAGAIN;
     }
-    list_for_each (t, &p->threads, proc_link) {
-        if (t == current)
-            continue;
-        signal_kill_thread(t);
-    }
+    list_for_each (t, &p->threads, proc_link)
+        if (t != current)
+            signal_kill_thread(t);
     spin_unlock(&p->lock);
     wait_event(&p->stop_wait, READ_ONCE(p->nthreads) == 1);
     thread_become_leader(current);
     return 0;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static void commit(struct image *img, const char *path)
 {
     struct process *p = current_process();
+    const char *slash = strrchr(path, '/');
     struct addrspace *old = p->as;
-    irqflags_t irq;
 
     spin_lock(&p->lock);
     p->as = img->as;
     spin_unlock(&p->lock);
-    irq = arch_irq_save();
-    current->as = img->as;
-    addrspace_activate(img->as);
-    arch_irq_restore(irq);
+    thread_use_addrspace(img->as);
     p->euid = p->suid = p->fsuid = img->euid;
     p->egid = p->sgid = p->fsgid = img->egid;
     files_exec(p->files);
     signal_exec_reset(p);
     current->clear_tid = current->robust_list = 0;
-    current->altstack_sp = current->altstack_size = 0;
-    current->altstack_flags = 0;
-    strlcpy(current->name, base_name(path), sizeof(current->name));
+    strlcpy(current->name, slash ? slash + 1 : path, sizeof(current->name));
     arch_thread_exec(current, img->pc, img->sp);
     p->execed = true;
     vfork_release(current);
     if (old)
-        p->maxrss = MAX(p->maxrss, old->rss);
+        p->dead.maxrss = MAX(p->dead.maxrss, old->rss);
     addrspace_put(old);
     stat_inc(execs);
     vmprint_first_exec(p);
 }
 
-/* path is a buffer of PATH_SIZE (scripts replace it); takes over args. */
-static int exec_with(char *path, const char *shown_path, struct args *a)
+static int exec_with(const char *path, struct args *a)
 {
-    struct process *p = current_process();
     struct image *img = kzalloc(sizeof(*img));
-    int err = -ENOMEM;
+    int err;
 
     if (!img)
-        goto free_args;
-    img->file = open_program(path, &a);
+        return -ENOMEM;
+    img->file = open_program(path, a);
     if (is_err(img->file)) {
         err = ptr_err(img->file);
         goto free_image;
     }
-    img->euid = p->euid;
-    img->egid = p->egid;
-    exec_file_ids(img->file, &img->euid, &img->egid);
-    img->as = addrspace_create();
-    if (img->as)
-        err = build_image(img, a, shown_path);
+    err = build_image(img, a, path);
     if (!err)
-        err = become_only_thread(p);
+        err = become_only_thread(current_process());
     if (!err)
-        commit(img, shown_path);
+        commit(img, path);
     else
         addrspace_put(img->as);
     file_put(img->file);
 free_image:
     kfree(img);
-free_args:
-    args_free(a);
     return err;
 }
 
-int process_exec(const char *path, char *const argv[], char *const envp[])
+int process_exec(const char *path)
 {
-    struct args *a = args_alloc();
-    char *buf = kmalloc(PATH_SIZE, 0);
-    int err = a && buf ? 0 : -ENOMEM;
+    struct args a = {.argc = 1, .envc = 2};
+    int err = args_insert(&a, 0, 0, path);
 
-    if (!err) {
-        strlcpy(buf, path, PATH_SIZE);
-        err = args_add_kernel_vector(a, argv, &a->argc);
-        a->argv_len = a->len;
-    }
     if (!err)
-        err = args_add_kernel_vector(a, envp, &a->envc);
+        err = args_insert(&a, a.len, 0, "HOME=/");
     if (!err)
-        err = exec_with(buf, path, a);
-    else if (a)
-        args_free(a);
-    kfree(buf);
+        err = args_insert(&a, a.len, 0, "TERM=linux");
+    if (!err)
+        err = exec_with(path, &a);
+    kfree(a.buf);
     return err;
 }
 
@@ -589,38 +449,27 @@ static int collect_user_args(struct args *a, uaddr_t argv, uaddr_t envp)
 {
     int err = args_add_vector(a, argv, &a->argc);
 
-    if (err)
-        return err;
-    if (!a->argc) { /* as Linux: a program never sees argc == 0 */
+    if (!err && !a->argc) { /* as Linux: a program never sees argc == 0 */
         a->argc = 1;
-        err = args_add_kernel(a, "");
+        err = args_insert(a, 0, 0, "");
     }
-    a->argv_len = a->len;
     return err ? err : args_add_vector(a, envp, &a->envc);
 }
 
 long sys_execve(uaddr_t upath, uaddr_t argv, uaddr_t envp)
 {
-    char *path = kmalloc(2 * PATH_SIZE, 0), *shown = path + PATH_SIZE;
-    struct args *a;
+    char *path = kmalloc(PATH_SIZE, 0);
+    struct args a = {0};
     ssize_t n;
     int err;
 
     if (!path)
         return -ENOMEM;
     n = strncpy_from_user(path, upath, PATH_SIZE);
-    err = n < 0 ? (int)n : n == 0 ? -ENOENT : 0;
-    a = err ? NULL : args_alloc();
-    if (!err && !a)
-        err = -ENOMEM;
+    err = n < 0 ? (int)n : n == 0 ? -ENOENT : collect_user_args(&a, argv, envp);
     if (!err)
-        err = collect_user_args(a, argv, envp);
-    if (!err) {
-        strlcpy(shown, path, PATH_SIZE);
-        err = exec_with(path, shown, a);
-    } else if (a) {
-        args_free(a);
-    }
+        err = exec_with(path, &a);
+    kfree(a.buf);
     kfree(path);
     return err;
 }

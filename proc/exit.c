@@ -5,7 +5,6 @@
  *
  * Locks: proctree_lock for parent, children and zombie; a process's own lock for its thread list.
  */
-#include <linux/resource.h>
 #include <linux/wait.h>
 
 #include "arch/arch.h"
@@ -13,27 +12,11 @@
 #include "lib/string.h"
 #include "mm/addrspace.h"
 #include "proc/files.h"
-#include "proc/itimer.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"
 
-#define WTERMSIG(s) ((s)&0x7f)
-#define WEXITSTATUS(s) ((s) >> 8 & 0xff)
-#define WSTATUS_STOPPED(sig) ((sig) << 8 | 0x7f)
-#define WSTATUS_CONTINUED 0xffff
-
 /* ---- Ending ---- */
-
-static void leave_addrspace(struct thread *t)
-{
-    irqflags_t irq = arch_irq_save();
-
-    t->as = NULL;
-    addrspace_activate(NULL);
-    arch_irq_restore(irq);
-}
 
 /* True for the last thread of the group. Its times live on in the process. */
 static bool leave_group(struct process *p, struct thread *t)
@@ -42,14 +25,9 @@ static bool leave_group(struct process *p, struct thread *t)
 
     spin_lock(&p->lock);
     list_del(&t->proc_link);
-    signal_retarget(p, t);
-    p->dead_runtime_ns += t->runtime_ns + (arch_time_ns() - t->run_start_ns);
-    p->dead_utime_ns += t->utime_ns;
-    p->dead_stime_ns += t->stime_ns;
-    p->nvcsw += t->nvcsw;
-    p->nivcsw += t->nivcsw;
-    p->minflt += t->minflt;
-    p->majflt += t->majflt;
+    signal_retarget(p, t, ~t->sig_mask);
+    usage_add(&p->dead, &t->used);
+    p->dead.runtime_ns += arch_time_ns() - t->run_start_ns;
     last = --p->nthreads == 0;
     if (last)
         strlcpy(p->name, t->name, sizeof(p->name));
@@ -59,35 +37,41 @@ static bool leave_group(struct process *p, struct thread *t)
     return last;
 }
 
-static void release_memory(struct process *p)
+static void release_resources(struct process *p)
 {
-    struct addrspace *as;
+    struct addrspace *as = p->as;
+    struct files *files = p->files;
 
     spin_lock(&p->lock);
-    as = p->as;
     p->as = NULL;
-    spin_unlock(&p->lock);
-    if (as)
-        p->maxrss = MAX(p->maxrss, as->rss);
-    addrspace_put(as);
-}
-
-static void release_files(struct process *p)
-{
-    struct files *files;
-
-    spin_lock(&p->lock);
-    files = p->files;
     p->files = NULL;
+    if (as)
+        p->dead.maxrss = MAX(p->dead.maxrss, as->rss);
     spin_unlock(&p->lock);
+    addrspace_put(as);
     files_put(files);
 }
 
-/* Children go to init. Returns whether one of them is a zombie that init must hear of. */
-static bool reparent_children(struct process *p)
+/* The CLD_* code of an end, and what goes with it: the exit status, or the signal. */
+static int end_code(const struct process *p, int *value)
+{
+    int sig = p->exit_status & 0x7f;
+
+    *value = sig ? sig : p->exit_status >> 8 & 0xff;
+    return sig ? CLD_KILLED : CLD_EXITED;
+}
+
+static void notify_end(struct process *p)
+{
+    int value, code = end_code(p, &value);
+
+    signal_notify_parent(p, code, value);
+}
+
+/* Children go to init, which must hear of those that are zombies already. */
+static void reparent_children(struct process *p)
 {
     struct process *child, *next;
-    bool zombies = false;
 
     assert(spin_held(&proctree_lock));
     list_for_each_safe (child, next, &p->children, sibling) {
@@ -96,16 +80,16 @@ static bool reparent_children(struct process *p)
         child->ppid = init_process->pid;
         child->exit_signal = SIGCHLD;
         list_add_tail(&init_process->children, &child->sibling);
-        zombies |= child->zombie;
+        if (child->zombie)
+            notify_end(child);
     }
-    return zombies;
 }
 
 static void unlink_process(struct process *p)
 {
     assert(spin_held(&proctree_lock));
     list_del(&p->sibling);
-    list_del(&p->hash_link);
+    list_del(&p->all_link);
     p->parent = NULL;
 }
 
@@ -117,42 +101,19 @@ static bool reaps_itself(struct process *p, struct process *parent)
            (act->handler == (uaddr_t)SIG_IGN || act->flags & SA_NOCLDWAIT);
 }
 
-static void fill_child_info(struct ksiginfo *info, struct process *p)
-{
-    int status = p->exit_status;
-
-    *info = (struct ksiginfo){.signo = p->exit_signal, .pid = p->pid, .uid = p->uid};
-    info->code = WTERMSIG(status) ? CLD_KILLED : CLD_EXITED;
-    info->value = (uint64_t)(WTERMSIG(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}
-
 static void become_zombie(struct process *p)
 {
-    struct process *parent;
-    struct ksiginfo info;
-    bool wake_init, gone;
+    bool gone;
 
     spin_lock(&proctree_lock);
     pgroup_process_exits(p);
-    wake_init = reparent_children(p);
-    parent = process_get(p->parent);
-    gone = reaps_itself(p, parent);
+    reparent_children(p);
+    gone = reaps_itself(p, p->parent);
     p->zombie = true;
-    fill_child_info(&info, p);
-    if (gone) {
+    notify_end(p);
+    if (gone)
         unlink_process(p);
-        parent->child_utime_ns += p->child_utime_ns;
-        parent->child_stime_ns += p->child_stime_ns;
-    }
     spin_unlock(&proctree_lock);
-    if (p->exit_signal)
-        signal_send_process(parent, p->exit_signal, &info);
-    waitq_wake_all(&parent->child_wait);
-    if (wake_init) {
-        signal_send_process(init_process, SIGCHLD, NULL);
-        waitq_wake_all(&init_process->child_wait);
-    }
-    process_put(parent);
     if (gone)
         process_put(p);
 }
@@ -183,14 +144,13 @@ void thread_exit(void)
               p->group_exit ? p->group_exit_status : t->exit_status);
     futex_exit_robust(t);
     if (t->clear_tid && !put_user_u32(t->clear_tid, 0))
-        futex_wake_addr(t->clear_tid, 1);
-    leave_addrspace(t);
+        futex_wake_addr(t->clear_tid);
+    thread_use_addrspace(NULL);
     vfork_release(t);
     last = leave_group(p, t);
     if (last) {
         itimers_cancel(p);
-        release_memory(p);
-        release_files(p);
+        release_resources(p);
         orphan_terminal(p);
         p->exit_status = p->group_exit_status;
         signal_flush(&p->pending);
@@ -227,7 +187,7 @@ struct wait_request {
     int id;
     int options;
     /* What was found: */
-    int pid, status, code;
+    int pid, code, value; /* CLD_*, and the exit status or signal */
     uint32_t uid;
     struct rusage usage;
 };
@@ -243,86 +203,77 @@ static bool matches(const struct wait_request *w, const struct process *child)
     return (child->exit_signal != SIGCHLD) == !!(w->options & __WCLONE);
 }
 
-static void report(struct wait_request *w, const struct process *child, int status, int code)
+static void report(struct wait_request *w, const struct process *child, int code, int value)
 {
     w->pid = child->pid;
-    w->status = status;
-    w->code = code;
     w->uid = child->uid;
+    w->code = code;
+    w->value = value;
 }
 
-/* A zombie's last words; unless WNOWAIT it is unlinked and its times become its parent's. */
+/* A zombie's last words; unless WNOWAIT it is unlinked and what it used becomes its parent's. */
 static void reap(struct wait_request *w, struct process *parent, struct process *child)
 {
-    uint64_t utime, stime;
+    struct usage used = process_usage(child);
+    int value, code = end_code(child, &value);
 
-    report(w, child, child->exit_status, WTERMSIG(child->exit_status) ? CLD_KILLED : CLD_EXITED);
-    process_cpu_times(child, &utime, &stime);
-    utime += child->child_utime_ns;
-    stime += child->child_stime_ns;
-    w->usage.ru_utime.tv_sec = (long)(utime / NSEC_PER_SEC);
-    w->usage.ru_utime.tv_usec = (long)(utime % NSEC_PER_SEC / 1000);
-    w->usage.ru_stime.tv_sec = (long)(stime / NSEC_PER_SEC);
-    w->usage.ru_stime.tv_usec = (long)(stime % NSEC_PER_SEC / 1000);
-    w->usage.ru_maxrss = (long)(MAX(child->maxrss, child->child_maxrss) * (PAGE_SIZE / 1024));
-    w->usage.ru_minflt = (long)child->minflt;
-    w->usage.ru_majflt = (long)child->majflt;
-    w->usage.ru_nvcsw = (long)child->nvcsw;
-    w->usage.ru_nivcsw = (long)child->nivcsw;
+    report(w, child, code, value);
+    usage_add(&used, &child->children_used);
+    w->usage = usage_export(&used);
     if (w->options & WNOWAIT)
         return;
-    parent->child_utime_ns += utime;
-    parent->child_stime_ns += stime;
-    parent->child_maxrss = MAX(parent->child_maxrss, MAX(child->maxrss, child->child_maxrss));
+    usage_add(&parent->children_used, &used);
     unlink_process(child);
     process_put(child);
 }
 
-/* 1 = found (in *w), 0 = children but none ready, -ECHILD. proctree_lock held. */
+/* 1 = found (in *w), 0 = children but none ready, -ECHILD. */
 static int look_at_children(struct wait_request *w, struct process *parent)
 {
     struct process *child;
     int found = -ECHILD;
 
+    spin_lock(&proctree_lock);
     list_for_each (child, &parent->children, sibling) {
+        int event = child->job_event;
+
         if (!matches(w, child))
             continue;
-        found = 0;
+        found = 1;
         if (child->zombie && w->options & WEXITED) {
             reap(w, parent, child);
-            return 1;
+            break;
         }
-        if (child->stopped && !child->stop_reported && w->options & WSTOPPED) {
-            child->stop_reported = !(w->options & WNOWAIT);
-            report(w, child, WSTATUS_STOPPED(child->stop_signal), CLD_STOPPED);
-            return 1;
+        if (event && w->options & (event == CLD_STOPPED ? WSTOPPED : WCONTINUED)) {
+            report(w, child, event, event == CLD_STOPPED ? child->stop_signal : SIGCONT);
+            if (!(w->options & WNOWAIT))
+                child->job_event = 0;
+            break;
         }
-        if (child->continued && w->options & WCONTINUED) {
-            child->continued = w->options & WNOWAIT;
-            report(w, child, WSTATUS_CONTINUED, CLD_CONTINUED);
-            return 1;
-        }
+        found = 0;
     }
+    spin_unlock(&proctree_lock);
     return found;
 }
 
 static int do_wait(struct wait_request *w)
 {
     struct process *parent = current_process();
-    struct waiter waiter = {0};
-    int found, err = 0;
+    int found, err;
 
-    for (;;) {
-        waiter_prepare(&waiter, &parent->child_wait, WAIT_INTERRUPTIBLE);
-        spin_lock(&proctree_lock);
-        found = look_at_children(w, parent);
-        spin_unlock(&proctree_lock);
-        if (found || w->options & WNOHANG || err)
-            break;
-        err = waiter_sleep(NO_DEADLINE);
-    }
-    waiter_finish(&waiter);
+    err = wait_event_interruptible(&parent->child_wait,
+                                   (found = look_at_children(w, parent)) || w->options & WNOHANG);
     return found ? found : err;
+}
+
+static uint32_t wait_status(int code, int value)
+{
+    switch (code) {
+    case CLD_EXITED: return (uint32_t)value << 8;
+    case CLD_STOPPED: return (uint32_t)value << 8 | 0x7f;
+    case CLD_CONTINUED: return 0xffff;
+    default: return (uint32_t)value;
+    }
 }
 
 long sys_wait4(int pid, uaddr_t status, int options, uaddr_t rusage)
@@ -339,7 +290,7 @@ long sys_wait4(int pid, uaddr_t status, int options, uaddr_t rusage)
     found = do_wait(&w);
     if (found <= 0)
         return found;
-    if (status && put_user_u32(status, (uint32_t)w.status))
+    if (status && put_user_u32(status, wait_status(w.code, w.value)))
         return -EFAULT;
     if (rusage && copy_to_user(rusage, &w.usage, sizeof(w.usage)))
         return -EFAULT;
@@ -369,10 +320,7 @@ long sys_waitid(int idtype, int id, uaddr_t uinfo, int options, uaddr_t rusage)
         info.si_code = w.code;
         info.si_pid = w.pid;
         info.si_uid = w.uid;
-        info.si_status = w.code == CLD_EXITED    ? WEXITSTATUS(w.status)
-                         : w.code == CLD_STOPPED ? WEXITSTATUS(w.status)
-                         : w.code == CLD_KILLED  ? WTERMSIG(w.status)
-                                                 : SIGCONT;
+        info.si_status = w.value;
     }
     if (uinfo && copy_to_user(uinfo, &info, sizeof(info)))
         return -EFAULT;

@@ -29,8 +29,7 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t len, off_t pos);
 struct file *fd_get(int fd);
 bool file_readable(struct file *f);
 bool file_writable(struct file *f);
-bool file_no_exec(struct file *f);   /* on a file system mounted noexec */
-int file_mmap_check(struct file *f); /* 0, -ENODEV, -EACCES */
+bool file_no_exec(struct file *f); /* on a file system mounted noexec */
 
 /* The session leader is gone: hang up its terminal. */
 void tty_session_exit(struct tty *tty, int sid);

@@ -58,9 +58,9 @@ static void copy_attributes(struct process *to, struct process *from)
     memcpy(to->groups, from->groups, sizeof(to->groups));
     memcpy(to->limits, from->limits, sizeof(to->limits));
     to->nice = from->nice;
-    spin_lock(&from->siglock);
+    spin_lock(&from->lock);
     memcpy(to->actions, from->actions, sizeof(to->actions));
-    spin_unlock(&from->siglock);
+    spin_unlock(&from->lock);
 }
 
 /* A process for the child to live in; its memory and files are copies or the parent's own. */

@@ -5,15 +5,19 @@
  * never followed, so they hold no reference: should a mapping go away under a sleeper and its
  * address be used again, the sleeper may be woken once too often, which futexes allow.
  *
- * [1] A waiter lies on its sleeper's stack. It is on the bucket's list from before the word is
- *     compared until woken, requeued or given up; list and key change under the bucket's lock.
- * [2] The word is compared with that lock held, so a waker that changed it first and looked at the
- *     bucket second cannot miss the waiter. Under the lock the word is read without serving page
+ * [1] A waiter lies on its sleeper's stack. It is on its key's list from before the word is compared
+ *     until woken or given up.
+ * [2] The word is compared with futex_lock held, so a waker that changed it first and looked at the
+ *     list second cannot miss the waiter. Under the lock the word is read without serving page
  *     faults; a page that is not there is fetched outside, and all is tried again.
- * [3] A sleeper takes the bucket's lock once more before it returns: the waker is then through with
- *     its wait queue. waiter->bucket changes only under both locks of a requeue.
+ * [3] A sleeper takes futex_lock once more before it returns: the waker is then through with its
+ *     wait queue.
  *
- * Lock: bucket->lock, RANK_FUTEX. A second one is only tried for, see lock_pair.
+ * Robust futexes, which a dying thread still holds, are marked FUTEX_OWNER_DIED and one waiter is
+ * woken. The list of them is the program's own, in its memory: nothing in it is trusted, the walk is
+ * bounded, and whatever cannot be read ends it.
+ *
+ * Lock: futex_lock, RANK_FUTEX, for all lists and the waiters on them.
  */
 #include <linux/futex.h>
 
@@ -21,40 +25,38 @@
 #include "mm/addrspace.h"
 #include "proc/clock.h"
 #include "proc/process.h"
+#include "proc/sched.h"
 #include "proc/syscalls.h"
 
 #define BUCKET_BITS 8
+#define ROBUST_LIMIT 2048 /* entries walked: a list may be a ring */
 
 struct futex_key {
     const void *object;
     uint64_t offset;
 };
 
-struct futex_bucket {
-    struct spinlock lock;
-    struct list waiters;
-};
-
 struct futex_waiter {
     struct list link;
     struct futex_key key;
-    struct futex_bucket *_Atomic bucket;
     uint32_t bitset;
     bool woken;
     struct waitq wq;
 };
 
-static struct futex_bucket buckets[1 << BUCKET_BITS] = {
-    [0 ...(1 << BUCKET_BITS) - 1] = {.lock = SPINLOCK_INIT(RANK_FUTEX, "futex")},
-};
+static struct spinlock futex_lock = SPINLOCK_INIT(RANK_FUTEX, "futex");
+static struct list buckets[1 << BUCKET_BITS]; /* of waiters, by key */
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-static struct futex_bucket *bucket_of(const struct futex_key *k)
+static struct list *bucket_of(const struct futex_key *k)
 {
     uint64_t h = ((uintptr_t)k->object >> 4) * 0x9e3779b97f4a7c15UL + (k->offset >> 2);
+    struct list *b = &buckets[(h * 0x9e3779b97f4a7c15UL) >> (64 - BUCKET_BITS)];
 
-    return &buckets[(h * 0x9e3779b97f4a7c15UL) >> (64 - BUCKET_BITS)];
+    if (unlikely(!b->next)) /* used for the first time */
+        list_init(b);
+    return b;
 }
 
 static bool same_key(const struct futex_key *a, const struct futex_key *b)
@@ -85,112 +87,101 @@ static int find_key(uaddr_t addr, bool private, struct futex_key *key)
     return private ? 0 : find_shared_key(addr, key);
 }
 
-static void lock_bucket(struct futex_bucket *b)
+/* Takes futex_lock and reads the word under it: 0, or -EFAULT without the lock. */
+static int lock_and_read(uaddr_t addr, uint32_t *now)
 {
-    spin_lock(&b->lock);
-    if (unlikely(!b->waiters.next)) /* used for the first time */
-        list_init(&b->waiters);
+    for (;;) {
+        spin_lock(&futex_lock);
+        if (!copy_from_user_nofault(now, addr, sizeof(*now)))
+            return 0;
+        spin_unlock(&futex_lock);
+        if (fault_in_user(addr, sizeof(*now), false))
+            return -EFAULT;
+    }
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-static void enqueue(struct futex_waiter *w, struct futex_bucket *b)
-{
-    atomic_store_explicit(&w->bucket, b, memory_order_relaxed);
-    list_add_tail(&b->waiters, &w->link);
-}
-
-/* Whatever bucket it has been moved to by now. */
-static struct futex_bucket *lock_bucket_of(struct futex_waiter *w)
-{
-    for (;;) {
-        struct futex_bucket *b = atomic_load_explicit(&w->bucket, memory_order_relaxed);
-
-        spin_lock(&b->lock);
-        if (atomic_load_explicit(&w->bucket, memory_order_relaxed) == b)
-            return b;
-        spin_unlock(&b->lock);
-    }
-}
-
-/* On the list, if the word still holds val: 0, -EAGAIN, -EFAULT. */
-static int enqueue_if_equal(struct futex_waiter *w, uaddr_t addr, uint32_t val)
-{
-    struct futex_bucket *b = bucket_of(&w->key);
-    uint32_t now;
-
-    for (;;) {
-        lock_bucket(b);
-        if (!copy_from_user_nofault(&now, addr, sizeof(now)))
-            break;
-        spin_unlock(&b->lock);
-        if (fault_in_user(addr, sizeof(now), false))
-            return -EFAULT;
-    }
-    if (now == val)
-        enqueue(w, b);
-    spin_unlock(&b->lock);
-    return now == val ? 0 : -EAGAIN;
-}
-
-/* Off the list; true if a waker was there first. */
-static bool leave(struct futex_waiter *w)
-{
-    struct futex_bucket *b = lock_bucket_of(w);
-
-    list_del(&w->link);
-    spin_unlock(&b->lock);
-    return w->woken;
-}
-
-static long futex_wait(uaddr_t addr, bool private, uint32_t val, uint32_t bitset, uint64_t deadline)
+static long wait_until(uaddr_t addr, bool private, uint32_t val, uint32_t bitset, uint64_t deadline)
 {
     struct futex_waiter w = {.bitset = bitset};
     int err = find_key(addr, private, &w.key);
+    uint32_t now;
 
+    if (!err)
+        err = lock_and_read(addr, &now);
     if (err)
         return err;
-    waitq_init(&w.wq);
-    err = enqueue_if_equal(&w, addr, val);
-    if (err)
-        return err;
+    if (now == val) {
+        waitq_init(&w.wq);
+        list_add_tail(bucket_of(&w.key), &w.link);
+    }
+    spin_unlock(&futex_lock);
+    if (now != val)
+        return -EAGAIN;
     err = wait_event_deadline(&w.wq, READ_ONCE(w.woken), WAIT_INTERRUPTIBLE, deadline);
-    return leave(&w) ? 0 : err;
+    spin_lock(&futex_lock);
+    list_del(&w.link);
+    spin_unlock(&futex_lock);
+    return w.woken ? 0 : err;
+}
+
+/* FUTEX_WAIT's time-out is relative, and a stop does not make it begin anew. */
+static long futex_wait(uaddr_t addr, int op, uint32_t val, uint32_t bitset, uaddr_t utimeout)
+{
+    uint64_t ns, deadline = NO_DEADLINE;
+    long err;
+
+    if (!bitset)
+        return -EINVAL;
+    if (utimeout) {
+        err = timespec_from_user(utimeout, &ns);
+        if (err)
+            return err;
+        ns = (op & FUTEX_CMD_MASK) == FUTEX_WAIT ? deadline_after(ns)
+                                                 : clock_deadline(op & FUTEX_CLOCK_REALTIME, ns);
+        deadline = signal_restart_deadline(ns);
+    }
+    err = wait_until(addr, op & FUTEX_PRIVATE_FLAG, val, bitset, deadline);
+    if (err != -ERESTARTSYS || !utimeout)
+        return err;
+    current->restart_deadline_ns = deadline;
+    return -ERESTARTNOHAND;
 }
 
 /* ---- Waking ---------------------------------------------------------------------------------- */
 
-static void wake_waiter(struct futex_waiter *w)
-{
-    list_del(&w->link);
-    WRITE_ONCE(w->woken, true);
-    waitq_wake_all(&w->wq);
-}
-
-static int wake_locked(struct futex_bucket *b, const struct futex_key *key, int n, uint32_t bitset)
+/* Wakes up to nwake waiters and moves up to nmove more to another word; how many both are. */
+static long wake_locked(const struct futex_key *key, long nwake, uint32_t bitset, long nmove,
+                        const struct futex_key *to)
 {
     struct futex_waiter *w, *tmp;
-    int woken = 0;
+    long done = 0;
 
-    list_for_each_safe (w, tmp, &b->waiters, link) {
-        if (woken >= n)
+    list_for_each_safe (w, tmp, bucket_of(key), link) {
+        if (done == nwake + nmove)
             break;
         if (!same_key(&w->key, key) || !(w->bitset & bitset))
             continue;
-        wake_waiter(w);
-        woken++;
+        list_del(&w->link);
+        if (done++ < nwake) {
+            WRITE_ONCE(w->woken, true);
+            waitq_wake_all(&w->wq);
+        } else {
+            w->key = *to;
+            list_add_tail(bucket_of(to), &w->link);
+        }
     }
-    return woken;
+    return done;
 }
 
-static int wake_key(const struct futex_key *key, int n, uint32_t bitset)
+static long wake_key(const struct futex_key *key, int n, uint32_t bitset)
 {
-    struct futex_bucket *b = bucket_of(key);
-    int woken;
+    long woken;
 
-    lock_bucket(b);
-    woken = wake_locked(b, key, n, bitset);
-    spin_unlock(&b->lock);
+    spin_lock(&futex_lock);
+    woken = wake_locked(key, MAX(n, 1), bitset, 0, NULL);
+    spin_unlock(&futex_lock);
     return woken;
 }
 
@@ -201,91 +192,46 @@ static long futex_wake(uaddr_t addr, bool private, int n, uint32_t bitset)
 
     if (err)
         return err;
-    return bitset ? wake_key(&key, MAX(n, 1), bitset) : -EINVAL;
+    return bitset ? wake_key(&key, n, bitset) : -EINVAL;
 }
 
-void futex_wake_addr(uaddr_t addr, int n)
+void futex_wake_addr(uaddr_t addr)
 {
-    (void)futex_wake(addr, false, n, FUTEX_BITSET_MATCH_ANY);
+    (void)futex_wake(addr, false, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
 /* ---- Two words ------------------------------------------------------------------------------- */
 
-/* Equal ranks cannot be taken one after the other; a try breaks the possible deadlock instead. */
-static void lock_pair(struct futex_bucket *a, struct futex_bucket *b)
+static int find_keys(uaddr_t addr, uaddr_t addr2, bool private, struct futex_key keys[2])
 {
-    for (;;) {
-        lock_bucket(a);
-        if (a == b || spin_trylock(&b->lock))
-            break;
-        spin_unlock(&a->lock);
-        arch_cpu_relax();
-    }
-    if (unlikely(!b->waiters.next))
-        list_init(&b->waiters);
-}
+    int err = find_key(addr, private, &keys[0]);
 
-static void unlock_pair(struct futex_bucket *a, struct futex_bucket *b)
-{
-    if (a != b)
-        spin_unlock(&b->lock);
-    spin_unlock(&a->lock);
-}
-
-/* Both buckets locked. Moves up to n waiters of `from` to the other word. */
-static int move_waiters(struct futex_bucket *a, const struct futex_key *from,
-                        struct futex_bucket *b, const struct futex_key *to, int n)
-{
-    struct futex_waiter *w, *tmp;
-    int moved = 0;
-
-    list_for_each_safe (w, tmp, &a->waiters, link) {
-        if (moved >= n)
-            break;
-        if (!same_key(&w->key, from))
-            continue;
-        list_del(&w->link);
-        w->key = *to;
-        enqueue(w, b);
-        moved++;
-    }
-    return moved;
+    return err ? err : find_key(addr2, private, &keys[1]);
 }
 
 /* cmp NULL: FUTEX_REQUEUE, no comparison. */
 static long futex_requeue(uaddr_t addr, uaddr_t addr2, bool private, int nwake, int nmove,
                           const uint32_t *cmp)
 {
-    struct futex_key key, key2;
-    struct futex_bucket *a, *b;
-    uint32_t now;
-    long done;
+    struct futex_key keys[2];
+    uint32_t now = 0;
+    long done = -EAGAIN;
     int err;
 
     if (nwake < 0 || nmove < 0)
         return -EINVAL;
-    err = find_key(addr, private, &key);
-    if (!err)
-        err = find_key(addr2, private, &key2);
+    err = find_keys(addr, addr2, private, keys);
     if (err)
         return err;
-    a = bucket_of(&key);
-    b = bucket_of(&key2);
-    lock_pair(a, b);
-    while (cmp && copy_from_user_nofault(&now, addr, sizeof(now))) {
-        unlock_pair(a, b);
-        if (fault_in_user(addr, sizeof(now), false))
-            return -EFAULT;
-        lock_pair(a, b);
-    }
-    if (cmp && now != *cmp) {
-        done = -EAGAIN;
-    } else {
-        done = wake_locked(a, &key, nwake, FUTEX_BITSET_MATCH_ANY);
-        /* Onto itself it would move for ever. */
-        done += same_key(&key, &key2) ? 0 : move_waiters(a, &key, b, &key2, nmove);
-    }
-    unlock_pair(a, b);
+    if (!cmp)
+        spin_lock(&futex_lock);
+    else if (lock_and_read(addr, &now))
+        return -EFAULT;
+    if (same_key(&keys[0], &keys[1])) /* onto itself it would move for ever */
+        nmove = 0;
+    if (!cmp || now == *cmp)
+        done = wake_locked(&keys[0], nwake, FUTEX_BITSET_MATCH_ANY, nmove, &keys[1]);
+    spin_unlock(&futex_lock);
     return done;
 }
 
@@ -338,91 +284,122 @@ static int modify_word(uaddr_t addr, uint32_t encoded)
 }
 
 /*
- * The word changes before either bucket is looked at, as with any waker; that is all the order that
- * waiters need, so the buckets are locked one after the other.
+ * The word changes before the lists are looked at, as with any waker; that is all the order that
+ * waiters need, so they are woken one word after the other.
  */
 static long futex_wake_op(uaddr_t addr, uaddr_t addr2, bool private, int n, int n2, uint32_t op)
 {
-    struct futex_key key, key2;
-    int err = find_key(addr, private, &key), matched;
-    long woken;
+    struct futex_key keys[2];
+    int err = find_keys(addr, addr2, private, keys), matched;
 
-    if (!err)
-        err = find_key(addr2, private, &key2);
     if (err)
         return err;
     matched = modify_word(addr2, op);
     if (matched < 0)
         return matched;
-    woken = wake_key(&key, MAX(n, 1), FUTEX_BITSET_MATCH_ANY);
-    if (matched)
-        woken += wake_key(&key2, MAX(n2, 1), FUTEX_BITSET_MATCH_ANY);
-    return woken;
+    return wake_key(&keys[0], n, FUTEX_BITSET_MATCH_ANY) +
+           (matched ? wake_key(&keys[1], n2, FUTEX_BITSET_MATCH_ANY) : 0);
+}
+
+/* ---- Robust lists ----------------------------------------------------------------------------- */
+
+/* Bit 0 of a link marks priority-inheriting locks, which exist only in name here. */
+static int read_link(uaddr_t at, uaddr_t *link)
+{
+    int err = get_user_u64(link, at);
+
+    *link &= ~1UL;
+    return err;
+}
+
+/* pending: the thread died between taking the lock and listing it, or the other way round. */
+static int release_word(uaddr_t addr, bool pending)
+{
+    uint32_t now, seen;
+
+    if (addr & 3 || get_user_u32(&now, addr))
+        return -EFAULT;
+    if (pending && !now) {
+        futex_wake_addr(addr); /* it was just given up, the wake-up may not have been sent */
+        return 0;
+    }
+    while ((now & FUTEX_TID_MASK) == (uint32_t)current->tid) {
+        if (cmpxchg_user_u32(addr, now, (now & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen))
+            return -EFAULT;
+        if (seen == now) {
+            if (now & FUTEX_WAITERS)
+                futex_wake_addr(addr);
+            return 0;
+        }
+        now = seen;
+    }
+    return 0;
+}
+
+void futex_exit_robust(struct thread *t)
+{
+    uaddr_t head = t->robust_list, entry, pending;
+    uint64_t offset;
+
+    t->robust_list = 0;
+    if (!head || read_link(head, &entry) ||
+        get_user_u64(&offset, head + offsetof(struct robust_list_head, futex_offset)) ||
+        read_link(head + offsetof(struct robust_list_head, list_op_pending), &pending))
+        return;
+    for (unsigned n = 0; entry != head && n < ROBUST_LIMIT; n++) {
+        uaddr_t next = 0;
+        int err = read_link(entry, &next);
+
+        if (entry != pending && release_word(entry + offset, false))
+            return;
+        if (err)
+            return;
+        entry = next;
+        sched_point();
+    }
+    if (pending)
+        (void)release_word(pending + offset, true);
+}
+
+long sys_set_robust_list(uaddr_t head, size_t len)
+{
+    if (len != sizeof(struct robust_list_head))
+        return -EINVAL;
+    current->robust_list = head;
+    return 0;
+}
+
+long sys_get_robust_list(int tid, uaddr_t uhead, uaddr_t ulen)
+{
+    struct thread *t = user_thread_get(tid);
+    const struct process *self = current->proc;
+    uaddr_t head;
+    bool allowed;
+
+    if (!t)
+        return -ESRCH;
+    head = t->robust_list;
+    allowed = t->proc == self || self->euid == 0 || self->euid == t->proc->uid;
+    thread_put(t);
+    if (!allowed)
+        return -EPERM;
+    if (put_user_u64(ulen, sizeof(struct robust_list_head)) || put_user_u64(uhead, head))
+        return -EFAULT;
+    return 0;
 }
 
 /* ---- The system call -------------------------------------------------------------------------- */
 
-static int read_timeout(uaddr_t utimeout, uint64_t *ns)
-{
-    struct __kernel_timespec ts;
-
-    if (copy_from_user(&ts, utimeout, sizeof(ts)))
-        return -EFAULT;
-    if (!timespec_valid(&ts))
-        return -EINVAL;
-    *ns = timespec_to_ns(&ts);
-    return 0;
-}
-
-/* FUTEX_WAIT: the time-out is relative, and a stop does not make it begin anew. */
-static long wait_relative(uaddr_t addr, bool private, uint32_t val, uaddr_t utimeout)
-{
-    uint64_t ns, deadline;
-    long err;
-
-    if (!utimeout)
-        return futex_wait(addr, private, val, FUTEX_BITSET_MATCH_ANY, NO_DEADLINE);
-    err = read_timeout(utimeout, &ns);
-    if (err)
-        return err;
-    deadline = signal_restart_deadline(deadline_after(ns));
-    err = futex_wait(addr, private, val, FUTEX_BITSET_MATCH_ANY, deadline);
-    if (err != -ERESTARTSYS)
-        return err;
-    signal_keep_deadline(deadline);
-    return -ERESTARTNOHAND;
-}
-
-static long wait_absolute(uaddr_t addr, bool private, uint32_t val, uint32_t bitset,
-                          uaddr_t utimeout, bool realtime)
-{
-    uint64_t ns, now, deadline = NO_DEADLINE;
-    long err;
-
-    if (!bitset)
-        return -EINVAL;
-    if (utimeout) {
-        err = read_timeout(utimeout, &ns);
-        if (err)
-            return err;
-        now = clock_realtime_ns();
-        if (ns < CLOCK_MAX_NS)
-            deadline = !realtime ? ns : ns <= now ? 0 : deadline_after(ns - now);
-    }
-    err = futex_wait(addr, private, val, bitset, deadline);
-    return err == -ERESTARTSYS && utimeout ? -ERESTARTNOHAND : err;
-}
-
 long sys_futex(uaddr_t addr, int op, uint32_t val, uaddr_t timeout, uaddr_t addr2, uint32_t val3)
 {
-    bool private = op & FUTEX_PRIVATE_FLAG, realtime = op & FUTEX_CLOCK_REALTIME;
+    bool private = op & FUTEX_PRIVATE_FLAG;
     int cmd = op & FUTEX_CMD_MASK, val2 = (int)timeout; /* the same argument */
 
-    if (realtime && cmd != FUTEX_WAIT_BITSET)
+    if (op & FUTEX_CLOCK_REALTIME && cmd != FUTEX_WAIT_BITSET)
         return -ENOSYS;
     switch (cmd) {
-    case FUTEX_WAIT: return wait_relative(addr, private, val, timeout);
-    case FUTEX_WAIT_BITSET: return wait_absolute(addr, private, val, val3, timeout, realtime);
+    case FUTEX_WAIT: return futex_wait(addr, op, val, FUTEX_BITSET_MATCH_ANY, timeout);
+    case FUTEX_WAIT_BITSET: return futex_wait(addr, op, val, val3, timeout);
     case FUTEX_WAKE: return futex_wake(addr, private, (int)val, FUTEX_BITSET_MATCH_ANY);
     case FUTEX_WAKE_BITSET: return futex_wake(addr, private, (int)val, val3);
     case FUTEX_REQUEUE: return futex_requeue(addr, addr2, private, (int)val, val2, NULL);

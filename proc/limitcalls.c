@@ -3,8 +3,6 @@
  * What a process may have: resource limits, priorities, the harts it may run on. Priorities are kept
  * and told, but the scheduler's slices are equal for all.
  */
-#include "lib/string.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"
@@ -13,18 +11,13 @@
 #define NICE_MAX 19
 #define NOFILE_MAX 1048576UL
 
-static bool privileged(void)
-{
-    return current->proc->euid == 0;
-}
-
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
 static int may_limit(const struct process *target)
 {
     const struct process *p = current->proc;
 
-    if (p == target || privileged())
+    if (p == target || is_privileged())
         return 0;
     if (p->uid == target->uid && p->uid == target->euid && p->uid == target->suid &&
         p->gid == target->gid && p->gid == target->egid && p->gid == target->sgid)
@@ -32,75 +25,57 @@ static int may_limit(const struct process *target)
     return -EPERM;
 }
 
-static int check_limit(uint32_t resource, const struct rlimit *new)
-{
-    if (new->rlim_cur > new->rlim_max)
-        return -EINVAL;
-    return resource == RLIMIT_NOFILE && new->rlim_max > NOFILE_MAX ? -EPERM : 0;
-}
-
-static int change_limit(struct process *p, uint32_t resource, const struct rlimit *new,
+/* old gets the present one; want NULL: only that. */
+static int change_limit(struct process *p, uint32_t resource, const struct rlimit *want,
                         struct rlimit *old)
 {
     int err = 0;
 
+    if (want && want->rlim_cur > want->rlim_max)
+        return -EINVAL;
+    if (want && resource == RLIMIT_NOFILE && want->rlim_max > NOFILE_MAX)
+        return -EPERM;
     spin_lock(&p->lock);
     *old = p->limits[resource];
-    if (new &&new->rlim_max > old->rlim_max && !privileged())
+    if (want && want->rlim_max > old->rlim_max && !is_privileged())
         err = -EPERM;
-    else if (new)
-        p->limits[resource] = *new;
+    else if (want)
+        p->limits[resource] = *want;
     spin_unlock(&p->lock);
     return err;
 }
 
 long sys_prlimit64(int pid, uint32_t resource, uaddr_t unew, uaddr_t uold)
 {
-    struct rlimit new, old;
+    struct rlimit want, old;
     struct process *p;
     int err;
 
     _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "the same on 64 bits");
     if (resource >= RLIM_NLIMITS)
         return -EINVAL;
-    if (unew && copy_from_user(&new, unew, sizeof(new)))
+    if (unew && copy_from_user(&want, unew, sizeof(want)))
         return -EFAULT;
-    err = unew ? check_limit(resource, &new) : 0;
-    if (err)
-        return err;
     p = pid ? process_find_get(pid) : process_get(current->proc);
     if (!p)
         return -ESRCH;
     err = may_limit(p);
     if (!err)
-        err = change_limit(p, resource, unew ? &new : NULL, &old);
+        err = change_limit(p, resource, unew ? &want : NULL, &old);
     process_put(p);
-    if (err)
+    if (err || !uold)
         return err;
-    return uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
+    return copy_to_user(uold, &old, sizeof(old));
 }
 
 long sys_getrlimit(uint32_t resource, uaddr_t limit)
 {
-    struct rlimit old;
-
-    if (resource >= RLIM_NLIMITS)
-        return -EINVAL;
-    (void)change_limit(current->proc, resource, NULL, &old);
-    return copy_to_user(limit, &old, sizeof(old));
+    return limit ? sys_prlimit64(0, resource, 0, limit) : -EFAULT;
 }
 
 long sys_setrlimit(uint32_t resource, uaddr_t limit)
 {
-    struct rlimit new, old;
-    int err;
-
-    if (copy_from_user(&new, limit, sizeof(new)))
-        return -EFAULT;
-    if (resource >= RLIM_NLIMITS)
-        return -EINVAL;
-    err = check_limit(resource, &new);
-    return err ? err : change_limit(current->proc, resource, &new, &old);
+    return limit ? sys_prlimit64(0, resource, limit, 0) : -EFAULT;
 }
 
 /* ---- Priorities ------------------------------------------------------------------------------- */
@@ -116,13 +91,18 @@ static bool selected(const struct process *p, int which, int who)
     }
 }
 
-static int set_nice(struct process *p, int nice)
+static bool may_schedule(const struct process *p)
 {
     const struct process *self = current->proc;
 
-    if (!privileged() && self->euid != p->uid && self->euid != p->euid)
+    return is_privileged() || self->euid == p->uid || self->euid == p->euid;
+}
+
+static int set_nice(struct process *p, int nice)
+{
+    if (!may_schedule(p))
         return -EPERM;
-    if (nice < p->nice && !privileged())
+    if (nice < p->nice && !is_privileged())
         return -EACCES;
     p->nice = nice;
     return 0;
@@ -137,7 +117,7 @@ long sys_setpriority(int which, int who, int nice)
         return -EINVAL;
     nice = MAX(NICE_MIN, MIN(NICE_MAX, nice));
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
+    list_for_each (p, &all_processes, all_link) {
         int failed;
 
         if (!selected(p, which, who) || p->zombie)
@@ -159,7 +139,7 @@ long sys_getpriority(int which, int who)
     if (which < PRIO_PROCESS || which > PRIO_USER)
         return -EINVAL;
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p))
+    list_for_each (p, &all_processes, all_link)
         if (selected(p, which, who) && !p->zombie)
             ret = MAX(ret, 20L - p->nice);
     spin_unlock(&proctree_lock);
@@ -178,30 +158,24 @@ static uint32_t present_harts(void)
     return mask;
 }
 
-static int change_affinity(struct thread *t, uint32_t mask)
-{
-    const struct process *self = current->proc;
-
-    if (!privileged() && self->euid != t->proc->uid && self->euid != t->proc->euid)
-        return -EPERM;
-    if (!mask)
-        return -EINVAL;
-    sched_set_affinity(t, mask);
-    return 0;
-}
-
 long sys_sched_setaffinity(int tid, uint32_t len, uaddr_t umask)
 {
     uint64_t mask = 0;
     struct thread *t;
-    int err;
+    int err = 0;
 
     if (copy_from_user(&mask, umask, MIN(len, sizeof(mask))))
         return -EFAULT;
     t = user_thread_get(tid);
     if (!t)
         return -ESRCH;
-    err = change_affinity(t, (uint32_t)mask & present_harts());
+    mask &= present_harts();
+    if (!may_schedule(t->proc))
+        err = -EPERM;
+    else if (!mask)
+        err = -EINVAL;
+    else
+        sched_set_affinity(t, (uint32_t)mask);
     thread_put(t);
     return err;
 }

@@ -19,7 +19,6 @@
 #include "proc/files.h"
 #include "proc/process.h"
 #include "proc/sched.h"
-#include "proc/sigdefer.h"
 
 extern char boot_stack_top[];
 uint64_t boot_start_ns;
@@ -98,7 +97,7 @@ void vmprint_first_exec(struct process *p)
     if (p != init_process || done)
         return;
     done = true;
-    if (boot_flag_off("vmprint"))
+    if (!boot_number("vmprint", 1))
         return;
     mutex_lock(&p->as->lock);
     vmprint(&p->as->pt, print_line, NULL);
@@ -136,7 +135,6 @@ static void become_process_one(void)
     process_link(p, current, NULL);
     spin_unlock(&proctree_lock);
     p->pgid = p->sid = p->pid;
-    p->parent = p; /* nobody waits for it; its end is a panic */
     init_process = p;
     err = fs_open_console(files);
     if (err)
@@ -145,26 +143,23 @@ static void become_process_one(void)
 
 static void run_init(void)
 {
-    static char path[256];
-    static char *envp[] = {"HOME=/", "TERM=linux", NULL};
-    static const char *const fallbacks[] = {"/sbin/init", "/bin/init", "/bin/sh"};
-    char *argv[] = {path, NULL};
+    static char chosen[256];
+    const char *paths[] = {"/sbin/init", "/bin/init", "/bin/sh"};
+    unsigned n = ARRAY_SIZE(paths);
     int err;
 
-    if (boot_arg("init", path, sizeof(path))) {
-        err = process_exec(path, argv, envp);
+    if (boot_arg("init", chosen, sizeof(chosen))) {
+        paths[0] = chosen;
+        n = 1;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        err = process_exec(paths[i]);
         if (!err)
             return;
-        panic("init=%s cannot be executed: error %d", path, err);
+        pr_err("%s cannot be executed: error %d\n", paths[i], err);
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(fallbacks); i++) {
-        strlcpy(path, fallbacks[i], sizeof(path));
-        err = process_exec(path, argv, envp);
-        if (!err)
-            return;
-        pr_warn("%s cannot be executed: error %d\n", path, err);
-    }
-    panic("no init found: tried /sbin/init, /bin/init, /bin/sh; boot with init=PATH");
+    panic("no init found: tried %s; boot with init=PATH",
+          n == 1 ? chosen : "/sbin/init, /bin/init, /bin/sh");
 }
 
 static void kinit(void *arg)
@@ -194,12 +189,6 @@ static void kinit(void *arg)
     arch_enter_user();
 }
 
-static void greet(void)
-{
-    pr_info("Unimap: %u hart%s, boot hart %u, %zu MiB, Sv39, one page table per process\n",
-            hart_count, hart_count == 1 ? "" : "s", harts[0].hartid, page_total_count() >> 8);
-}
-
 void kmain(unsigned boot_hartid, paddr_t dtb)
 {
     machine_discover(boot_hartid, dtb);
@@ -214,7 +203,8 @@ void kmain(unsigned boot_hartid, paddr_t dtb)
     sched_init();
     adopt_boot_thread();
     syscall_init();
-    greet();
+    pr_info("Unimap: %u hart%s, boot hart %u, %zu MiB, Sv39, one page table per process\n",
+            hart_count, hart_count == 1 ? "" : "s", harts[0].hartid, page_total_count() >> 8);
     if (!kthread_create("kinit", kinit, NULL))
         panic("no memory for the first thread");
     make_idle_threads();

@@ -17,8 +17,6 @@ long sys_brk(uaddr_t addr)
 /* Which protections the file's mode of opening allows; *max gets those mprotect may add later. */
 static int check_file(struct file *f, int prot, int flags, uint8_t *max)
 {
-    int err;
-
     if (!file_readable(f))
         return -EACCES;
     *max = PROT_ALL;
@@ -27,9 +25,6 @@ static int check_file(struct file *f, int prot, int flags, uint8_t *max)
             return -EACCES;
         *max &= (uint8_t)~PROT_WRITE;
     }
-    err = file_mmap_check(f);
-    if (err)
-        return err;
     if (file_no_exec(f)) {
         if (prot & PROT_EXEC)
             return -EPERM;
@@ -114,18 +109,8 @@ long sys_mincore(uaddr_t addr, size_t len, uaddr_t vec)
     return addrspace_mincore(current->as, addr, len, vec);
 }
 
-/* There is no swap: what is touched stays. Locking means touching, unlocking nothing. */
-long sys_mlock(uaddr_t addr, size_t len)
-{
-    uaddr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
-    int err;
-
-    if (!user_range_ok(addr, len))
-        return -ENOMEM;
-    err = addrspace_madvise(current->as, start, len + (addr - start), MADV_NORMAL);
-    return err ? err : fault_in_user(addr, len, false) ? -ENOMEM : 0;
-}
-
+/* There is no swap: what is touched stays. Locking means touching, unlocking nothing but the check
+ * that all of it is mapped. */
 long sys_munlock(uaddr_t addr, size_t len)
 {
     uaddr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
@@ -133,4 +118,11 @@ long sys_munlock(uaddr_t addr, size_t len)
     if (!user_range_ok(addr, len))
         return -ENOMEM;
     return addrspace_madvise(current->as, start, len + (addr - start), MADV_NORMAL);
+}
+
+long sys_mlock(uaddr_t addr, size_t len)
+{
+    long err = sys_munlock(addr, len);
+
+    return err ? err : fault_in_user(addr, len, false) ? -ENOMEM : 0;
 }

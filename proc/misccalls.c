@@ -9,9 +9,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/kmalloc.h"
-#include "mm/pagecache.h"
 #include "proc/files.h"
-#include "proc/machine.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 #include "proc/syscalls.h"
@@ -19,12 +17,8 @@
 static struct spinlock name_lock = SPINLOCK_INIT(RANK_PID, "hostname");
 static char host_name[__NEW_UTS_LEN + 1] = "unimap"; /* under name_lock */
 
-const char kernel_release[] = "6.12.0-unimap";
-
-static bool privileged(void)
-{
-    return current->proc->euid == 0;
-}
+#define KERNEL_RELEASE "6.12.0-unimap"
+const char kernel_release[] = KERNEL_RELEASE;
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
@@ -36,35 +30,29 @@ void machine_hostname(char *buf, size_t size)
 }
 
 /* The release is what C libraries compare with the oldest kernel they can work on. */
-static const struct {
-    const char *text;
-    size_t offset;
-} names[] = {
-    {"Unimap", offsetof(struct new_utsname, sysname)},
-    {kernel_release, offsetof(struct new_utsname, release)},
-    {"#1 SMP", offsetof(struct new_utsname, version)},
-    {"riscv64", offsetof(struct new_utsname, machine)},
-    {"(none)", offsetof(struct new_utsname, domainname)},
+static const struct new_utsname names = {
+    .sysname = "Unimap",
+    .release = KERNEL_RELEASE,
+    .version = "#1 SMP",
+    .machine = "riscv64",
+    .domainname = "(none)",
 };
 
 long sys_uname(uaddr_t buf)
 {
-    char field[__NEW_UTS_LEN + 1];
+    char node[sizeof(names.nodename)] = "";
 
-    if (clear_user(buf, sizeof(struct new_utsname)))
+    machine_hostname(node, sizeof(node));
+    if (copy_to_user(buf, &names, sizeof(names)))
         return -EFAULT;
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (copy_to_user(buf + names[i].offset, names[i].text, strlen(names[i].text)))
-            return -EFAULT;
-    machine_hostname(field, sizeof(field));
-    return copy_to_user(buf + offsetof(struct new_utsname, nodename), field, strlen(field));
+    return copy_to_user(buf + offsetof(struct new_utsname, nodename), node, sizeof(node));
 }
 
 long sys_sethostname(uaddr_t name, int len)
 {
     char new[__NEW_UTS_LEN + 1] = "";
 
-    if (!privileged())
+    if (!is_privileged())
         return -EPERM;
     if (len < 0 || len > __NEW_UTS_LEN)
         return -EINVAL;
@@ -80,18 +68,16 @@ long sys_sethostname(uaddr_t name, int len)
 
 long sys_sysinfo(uaddr_t uinfo)
 {
-    struct sysinfo info;
+    struct sysinfo info = {0};
     uint64_t load[3];
 
     _Static_assert(SI_LOAD_SHIFT == 16, "the scheduler's fixed point");
-    memset(&info, 0, sizeof(info));
     sched_load_average(load);
     for (int i = 0; i < 3; i++)
         info.loads[i] = load[i];
     info.uptime = (long)(arch_time_ns() / NSEC_PER_SEC);
     info.totalram = page_total_count() * PAGE_SIZE;
     info.freeram = page_free_count() * PAGE_SIZE;
-    info.bufferram = pagecache_page_count() * PAGE_SIZE;
     info.procs = (uint16_t)MIN(thread_count(), UINT16_MAX);
     info.mem_unit = 1;
     return copy_to_user(uinfo, &info, sizeof(info));
@@ -99,32 +85,32 @@ long sys_sysinfo(uaddr_t uinfo)
 
 /* ---- The log --------------------------------------------------------------------------------- */
 
-enum syslog_type {
-    SYSLOG_CLOSE,
-    SYSLOG_OPEN,
-    SYSLOG_READ,
-    SYSLOG_READ_ALL,
-    SYSLOG_READ_CLEAR,
-    SYSLOG_CLEAR,
-    SYSLOG_CONSOLE_OFF,
-    SYSLOG_CONSOLE_ON,
-    SYSLOG_CONSOLE_LEVEL,
-    SYSLOG_SIZE_UNREAD,
-    SYSLOG_SIZE_BUFFER,
+enum syslog_type { /* reading piece by piece (2, 9) is a log daemon's, which there is not */
+                   SYSLOG_CLOSE = 0,
+                   SYSLOG_OPEN = 1,
+                   SYSLOG_READ_ALL = 3,
+                   SYSLOG_READ_CLEAR = 4,
+                   SYSLOG_CLEAR = 5,
+                   SYSLOG_CONSOLE_OFF = 6,
+                   SYSLOG_CONSOLE_ON = 7,
+                   SYSLOG_CONSOLE_LEVEL = 8,
+                   SYSLOG_SIZE_BUFFER = 10,
 };
 
-static uint64_t log_consumed; /* how far SYSLOG_READ has come */
-static uint64_t log_cleared;  /* where SYSLOG_READ_ALL begins */
+static uint64_t log_cleared; /* where reading begins */
 
-/* Copies from *off on, at most len bytes; advances *off. Bytes, or an error if there are none. */
-static long copy_log(uint64_t *off, uaddr_t buf, size_t len)
+/* The newest len bytes since the last clearing. */
+static long read_newest(uaddr_t buf, size_t len, bool clear)
 {
-    size_t done = 0, n;
+    uint64_t end = log_end(), off = MAX(log_start(), log_cleared);
     char *piece = kmalloc(PAGE_SIZE, 0);
+    size_t done = 0, n;
 
     if (!piece)
         return -ENOMEM;
-    while (done < len && (n = log_read(off, piece, MIN(len - done, PAGE_SIZE)))) {
+    if (end - off > len)
+        off = end - len;
+    while (off < end && (n = log_read(&off, piece, MIN(end - off, PAGE_SIZE)))) {
         if (copy_to_user(buf + done, piece, n)) {
             kfree(piece);
             return -EFAULT;
@@ -132,31 +118,23 @@ static long copy_log(uint64_t *off, uaddr_t buf, size_t len)
         done += n;
     }
     kfree(piece);
+    if (clear)
+        log_cleared = end;
     return (long)done;
 }
 
-/* The newest len bytes since the last clearing. */
-static long read_newest(uaddr_t buf, size_t len, bool clear)
+long sys_syslog(int type, uaddr_t buf, int len)
 {
-    uint64_t end = log_end(), off = MAX(log_start(), log_cleared);
-    long n;
-
-    if (end - off > len)
-        off = end - len;
-    n = copy_log(&off, buf, MIN(len, end - off));
-    if (n >= 0 && clear)
-        log_cleared = end;
-    return n;
-}
-
-static long log_query(int type, uaddr_t buf, int len)
-{
+    if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !is_privileged())
+        return -EPERM;
     switch (type) {
     case SYSLOG_CLOSE:
     case SYSLOG_OPEN: return 0;
-    case SYSLOG_READ: return copy_log(&log_consumed, buf, (size_t)len);
-    case SYSLOG_READ_ALL: return read_newest(buf, (size_t)len, false);
-    case SYSLOG_READ_CLEAR: return read_newest(buf, (size_t)len, true);
+    case SYSLOG_READ_ALL:
+    case SYSLOG_READ_CLEAR:
+        if (!buf || len < 0)
+            return -EINVAL;
+        return len ? read_newest(buf, (size_t)len, type == SYSLOG_READ_CLEAR) : 0;
     case SYSLOG_CLEAR: log_cleared = log_end(); return 0;
     case SYSLOG_CONSOLE_OFF: log_console_level = LOG_ERR; return 0;
     case SYSLOG_CONSOLE_ON: log_console_level = LOG_INFO; return 0;
@@ -165,21 +143,9 @@ static long log_query(int type, uaddr_t buf, int len)
             return -EINVAL;
         log_console_level = (enum log_level)MAX(len - 1, (int)LOG_ERR);
         return 0;
-    case SYSLOG_SIZE_UNREAD: return (long)(log_end() - MAX(log_start(), log_consumed));
     case SYSLOG_SIZE_BUFFER: return (long)MAX(log_end() - log_start(), PAGE_SIZE);
     default: return -EINVAL;
     }
-}
-
-long sys_syslog(int type, uaddr_t buf, int len)
-{
-    bool reads = type >= SYSLOG_READ && type <= SYSLOG_READ_CLEAR;
-
-    if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !privileged())
-        return -EPERM;
-    if (reads && (!buf || len < 0))
-        return -EINVAL;
-    return reads && len == 0 ? 0 : log_query(type, buf, len);
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */
@@ -194,7 +160,7 @@ static bool reboot_magic_ok(uint32_t magic1, uint32_t magic2)
 long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd, uaddr_t arg)
 {
     (void)arg;
-    if (!privileged())
+    if (!is_privileged())
         return -EPERM;
     if (!reboot_magic_ok(magic1, magic2))
         return -EINVAL;
@@ -243,43 +209,34 @@ long sys_riscv_flush_icache(uaddr_t start, uaddr_t end, uint64_t flags)
 
 /* ---- prctl ----------------------------------------------------------------------------------- */
 
-static long set_name(uaddr_t name)
+static long set_name(uaddr_t uname)
 {
-    char new[sizeof(current->name)];
-    ssize_t n = strncpy_from_user(new, name, sizeof(new));
+    char name[sizeof(current->name)];
 
-    if (n == -EFAULT)
+    if (strncpy_from_user(name, uname, sizeof(name)) == -EFAULT)
         return -EFAULT;
-    new[sizeof(new) - 1] = '\0'; /* longer ones are cut */
-    strlcpy(current->name, new, sizeof(current->name));
+    name[sizeof(name) - 1] = '\0'; /* longer ones are cut */
+    strlcpy(current->name, name, sizeof(name));
     return 0;
 }
 
-static long get_name(uaddr_t name)
+static long get_name(uaddr_t uname)
 {
-    char out[sizeof(current->name)];
+    char name[sizeof(current->name)] = "";
 
-    memset(out, 0, sizeof(out));
-    strlcpy(out, current->name, sizeof(out));
-    return copy_to_user(name, out, sizeof(out));
+    strlcpy(name, current->name, sizeof(name));
+    return copy_to_user(uname, name, sizeof(name));
 }
 
 #define LAST_CAPABILITY 40
-#define TIMER_SLACK_NS 50000
 
 long sys_prctl(int option, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
+    (void)a3, (void)a4, (void)a5;
     switch (option) {
     case PR_SET_NAME: return set_name(a2);
     case PR_GET_NAME: return get_name(a2);
-    case PR_GET_DUMPABLE: return 1;
-    case PR_SET_DUMPABLE: return a2 <= 1 ? 0 : -EINVAL;
-    case PR_GET_KEEPCAPS: return 0;
-    case PR_SET_KEEPCAPS: return a2 <= 1 ? 0 : -EINVAL;
     case PR_CAPBSET_READ: return a2 <= LAST_CAPABILITY ? 1 : -EINVAL;
-    case PR_GET_TIMERSLACK: return TIMER_SLACK_NS;
-    case PR_SET_TIMERSLACK: return 0;
-    case PR_GET_NO_NEW_PRIVS: return a2 | a3 | a4 | a5 ? -EINVAL : 0;
     default: return -EINVAL;
     }
 }

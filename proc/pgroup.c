@@ -1,121 +1,79 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Process groups and sessions. There is no table of groups: a group is the processes that carry its
- * number, found by walking the tree from init. That costs a walk where a shell signals a job, and
+ * number, found by going through all of them. That costs a walk where a shell signals a job, and
  * nothing anywhere else. All of it is guarded by proctree_lock.
  */
-#include "proc/pgroup.h"
-
 #include "proc/process.h"
 #include "proc/syscalls.h"
 
-struct process *process_first(void)
-{
-    return init_process;
-}
-
-struct process *process_following(struct process *p)
-{
-    if (!list_empty(&p->children))
-        return list_first(&p->children, struct process, sibling);
-    while (p != init_process && p->sibling.next == &p->parent->children)
-        p = p->parent;
-    return p == init_process ? NULL : list_first(&p->sibling, struct process, sibling);
-}
-
-struct thread *user_thread_get(int tid)
-{
-    struct thread *t = tid ? thread_find_get(tid) : thread_get(current);
-
-    if (t && !t->proc) {
-        thread_put(t);
-        return NULL;
-    }
-    return t;
-}
-
-int signal_send_group(int pgid, int sig, const struct ksiginfo *info)
+static void send_locked(int pgid, int sig, const struct ksiginfo *info)
 {
     struct process *p;
-    int n = 0;
 
+    list_for_each (p, &all_processes, all_link)
+        if (p->pgid == pgid)
+            (void)signal_send_process(p, sig, info);
+}
+
+void signal_send_group(int pgid, int sig, const struct ksiginfo *info)
+{
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
-        if (p->pgid != pgid || p->zombie)
-            continue;
-        (void)signal_send_process(p, sig, info);
-        n++;
-    }
+    send_locked(pgid, sig, info);
     spin_unlock(&proctree_lock);
-    return n;
 }
 
 bool pgroup_exists(int pgid, int sid)
 {
     struct process *p;
 
-    for (p = process_first(); p; p = process_following(p))
-        if (p->pgid == pgid && p->sid == sid)
+    list_for_each (p, &all_processes, all_link)
+        if (p->pgid == pgid && (!sid || p->sid == sid))
             return true;
     return false;
 }
 
-bool pgroup_is_orphaned(int pgid, const struct process *leaving)
-{
-    struct process *p;
-
-    for (p = process_first(); p; p = process_following(p)) {
-        const struct process *parent = p->parent;
-
-        if (p->pgid != pgid || p == leaving || p->zombie || !parent || parent == init_process)
-            continue;
-        if (parent != leaving && parent->pgid != pgid && parent->sid == p->sid)
-            return false;
-    }
-    return true;
-}
-
-static bool has_stopped_member(int pgid)
-{
-    struct process *p;
-
-    for (p = process_first(); p; p = process_following(p))
-        if (p->pgid == pgid && p->stopped)
-            return true;
-    return false;
-}
-
-static void hang_up_orphans(int pgid, int sid, const struct process *leaving)
-{
-    struct process *p;
-
-    if (!pgroup_exists(pgid, sid) || !pgroup_is_orphaned(pgid, leaving) ||
-        !has_stopped_member(pgid))
-        return;
-    for (p = process_first(); p; p = process_following(p)) {
-        if (p->pgid != pgid || p == leaving)
-            continue;
-        (void)signal_send_process(p, SIGHUP, NULL);
-        (void)signal_send_process(p, SIGCONT, NULL);
-    }
-}
-
-/* Did p keep the group from being an orphan's? Only then does its exit change anything. */
+/* Does parent keep child's group from being an orphan's? Init's children are orphans themselves. */
 static bool links(const struct process *parent, const struct process *child)
 {
     return parent && parent != init_process && parent->pgid != child->pgid &&
            parent->sid == child->sid;
 }
 
+bool pgroup_is_orphaned(int pgid, const struct process *leaving)
+{
+    struct process *p;
+
+    list_for_each (p, &all_processes, all_link)
+        if (p->pgid == pgid && p != leaving && !p->zombie && p->parent != leaving &&
+            links(p->parent, p))
+            return false;
+    return true;
+}
+
+static void hang_up_orphans(int pgid, const struct process *leaving)
+{
+    bool any_stopped = false;
+    struct process *p;
+
+    list_for_each (p, &all_processes, all_link)
+        any_stopped |= p->pgid == pgid && p->stopped;
+    if (!any_stopped || !pgroup_is_orphaned(pgid, leaving))
+        return;
+    send_locked(pgid, SIGHUP, NULL);
+    send_locked(pgid, SIGCONT, NULL);
+}
+
+/* Only where p was a link does its exit change anything. */
 void pgroup_process_exits(struct process *p)
 {
     struct process *child;
 
     if (links(p->parent, p))
-        hang_up_orphans(p->pgid, p->sid, p);
+        hang_up_orphans(p->pgid, p);
     list_for_each (child, &p->children, sibling)
         if (links(p, child))
-            hang_up_orphans(child->pgid, child->sid, p);
+            hang_up_orphans(child->pgid, p);
 }
 
 /* ---- System calls ---------------------------------------------------------------------------- */
@@ -161,38 +119,26 @@ long sys_setpgid(int pid, int pgid)
     return err;
 }
 
-long sys_getpgid(int pid)
+static long get_number(int pid, bool session)
 {
     struct process *p;
     long ret;
 
     spin_lock(&proctree_lock);
     p = find_or_self(pid);
-    ret = p ? p->pgid : -ESRCH;
+    ret = !p ? -ESRCH : session ? p->sid : p->pgid;
     spin_unlock(&proctree_lock);
     return ret;
+}
+
+long sys_getpgid(int pid)
+{
+    return get_number(pid, false);
 }
 
 long sys_getsid(int pid)
 {
-    struct process *p;
-    long ret;
-
-    spin_lock(&proctree_lock);
-    p = find_or_self(pid);
-    ret = p ? p->sid : -ESRCH;
-    spin_unlock(&proctree_lock);
-    return ret;
-}
-
-static bool group_has_members(int pgid)
-{
-    struct process *p;
-
-    for (p = process_first(); p; p = process_following(p))
-        if (p->pgid == pgid)
-            return true;
-    return false;
+    return get_number(pid, true);
 }
 
 long sys_setsid(void)
@@ -201,7 +147,7 @@ long sys_setsid(void)
     long ret = -EPERM;
 
     spin_lock(&proctree_lock);
-    if (!group_has_members(p->pid)) {
+    if (!pgroup_exists(p->pid, 0)) {
         p->sid = p->pid;
         p->pgid = p->pid;
         p->ctty = NULL;

@@ -1,35 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of processes and threads, and their life as objects. A process is referenced by the
- * pid table (until it is reaped), by each of its threads, and by whoever looked it up; a thread by
- * the scheduler (until it is off its hart for good) and by whoever looked it up.
+ * The lists of processes and threads, and their life as objects. A process is referenced by
+ * all_processes (until it is reaped), by each of its threads, and by whoever looked it up; a thread
+ * by the scheduler (until it is off its hart for good) and by whoever looked it up.
  *
- * Locks: proctree_lock (RANK_PROCTREE) guards the pid table, the tree, groups and sessions; pid_lock
+ * Locks: proctree_lock (RANK_PROCTREE) guards the lists, the tree, groups and sessions; pid_lock
  * (RANK_PID) the numbers in use.
  */
 #include "proc/process.h"
 
-#include <linux/sched.h>
-
 #include "arch/arch.h"
 #include "lib/log.h"
-#include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/addrspace.h"
 #include "mm/kmalloc.h"
 #include "mm/kmap.h"
-#include "mm/page.h"
-#include "proc/files.h"
 #include "proc/sched.h"
 
 #define PID_MAX 32768
-#define PID_BUCKETS 256
 
 struct spinlock proctree_lock = SPINLOCK_INIT(RANK_PROCTREE, "proctree");
 struct list all_threads = LIST_INIT(all_threads);
+struct list all_processes = LIST_INIT(all_processes);
 struct process *init_process;
 
-static struct list pid_table[PID_BUCKETS];
 static struct spinlock pid_lock = SPINLOCK_INIT(RANK_PID, "pid");
 static uint64_t pid_used[PID_MAX / 64]; /* pid_lock; pids and tids share the numbers */
 static int last_pid;                    /* pid_lock */
@@ -38,8 +32,6 @@ static struct kcache *process_cache, *thread_cache;
 
 void process_init(void)
 {
-    for (unsigned i = 0; i < PID_BUCKETS; i++)
-        list_init(&pid_table[i]);
     pid_used[0] = 1;
     process_cache = kcache_create("process", sizeof(struct process));
     thread_cache = kcache_create("thread", sizeof(struct thread));
@@ -149,6 +141,15 @@ void thread_put(struct thread *t)
     atomic_fetch_sub(&nthreads, 1);
 }
 
+void thread_use_addrspace(struct addrspace *as)
+{
+    irqflags_t irq = arch_irq_save();
+
+    current->as = as;
+    addrspace_activate(as);
+    arch_irq_restore(irq);
+}
+
 /* False if the last reference is gone already: the object is about to be freed. */
 static bool get_live(struct thread *t)
 {
@@ -160,13 +161,15 @@ static bool get_live(struct thread *t)
     return false;
 }
 
-struct thread *thread_find_get(int tid)
+struct thread *user_thread_get(int tid)
 {
     struct thread *t, *found = NULL;
 
+    if (!tid)
+        return thread_get(current);
     spin_lock(&proctree_lock);
     list_for_each (t, &all_threads, all_link) {
-        if (t->tid != tid || t->exiting || !get_live(t))
+        if (t->tid != tid || !t->proc || t->exiting || !get_live(t))
             continue;
         found = t;
         break;
@@ -203,22 +206,6 @@ const char *thread_name(const struct thread *t, int *tid)
     return t->name;
 }
 
-void thread_tick(struct thread *t, uint64_t ns)
-{
-    if (t->user && arch_interrupted_user())
-        t->utime_ns += ns;
-    else
-        t->stime_ns += ns;
-}
-
-void thread_count_fault(bool major)
-{
-    if (major)
-        current->majflt++;
-    else
-        current->minflt++;
-}
-
 bool alloc_should_fail(void)
 {
     struct thread *t = current;
@@ -243,14 +230,14 @@ struct process *process_create(void)
         return NULL;
     p->refs = 1;
     spin_init(&p->lock, RANK_PROCESS, "process");
-    spin_init(&p->siglock, RANK_SIGNAL, "siglock");
     list_init(&p->children);
     list_init(&p->sibling);
-    list_init(&p->hash_link);
+    list_init(&p->all_link);
     list_init(&p->threads);
     list_init(&p->pending.queue);
     waitq_init(&p->child_wait);
     waitq_init(&p->stop_wait);
+    timer_init(&p->itimer_timer, signal_defer_itimers, p);
     p->start_ns = arch_time_ns();
     atomic_fetch_add(&nprocesses, 1);
     return p;
@@ -267,7 +254,7 @@ void process_link(struct process *p, struct thread *leader, struct process *pare
     p->ppid = parent ? parent->pid : 0;
     if (parent)
         list_add_tail(&parent->children, &p->sibling);
-    list_add_tail(&pid_table[p->pid % PID_BUCKETS], &p->hash_link);
+    list_add_tail(&all_processes, &p->all_link);
 }
 
 struct process *process_get(struct process *p)
@@ -291,9 +278,7 @@ struct process *process_find(int pid)
     struct process *p;
 
     assert(spin_held(&proctree_lock));
-    if (pid <= 0)
-        return NULL;
-    list_for_each (p, &pid_table[pid % PID_BUCKETS], hash_link)
+    list_for_each (p, &all_processes, all_link)
         if (p->pid == pid)
             return p;
     return NULL;
@@ -313,16 +298,16 @@ struct process *process_find_get(int pid)
 
 struct process *process_next_get(int after)
 {
-    struct process *p = NULL;
+    struct process *p, *next = NULL;
 
     spin_lock(&proctree_lock);
-    for (int pid = after + 1; pid < PID_MAX && !p; pid++)
-        if (pid_used[pid / 64] & 1UL << pid % 64)
-            p = process_find(pid);
-    if (p)
-        process_get(p);
+    list_for_each (p, &all_processes, all_link)
+        if (p->pid > after && (!next || p->pid < next->pid))
+            next = p;
+    if (next)
+        process_get(next);
     spin_unlock(&proctree_lock);
-    return p;
+    return next;
 }
 
 struct addrspace *process_addrspace_get(struct process *p)
@@ -333,28 +318,6 @@ struct addrspace *process_addrspace_get(struct process *p)
     as = p->as ? addrspace_get(p->as) : NULL;
     spin_unlock(&p->lock);
     return as;
-}
-
-/* Exact run time, divided as the ticks that hit user and kernel mode suggest. */
-void process_cpu_times(struct process *p, uint64_t *utime_ns, uint64_t *stime_ns)
-{
-    uint64_t run, user, sys;
-    struct thread *t;
-
-    spin_lock(&p->lock);
-    run = p->dead_runtime_ns;
-    user = p->dead_utime_ns;
-    sys = p->dead_stime_ns;
-    list_for_each (t, &p->threads, proc_link) {
-        run += t->runtime_ns;
-        if (t == current)
-            run += arch_time_ns() - t->run_start_ns;
-        user += t->utime_ns;
-        sys += t->stime_ns;
-    }
-    spin_unlock(&p->lock);
-    *utime_ns = user + sys ? run / 1024 * (user * 1024 / (user + sys)) : run;
-    *stime_ns = run - *utime_ns;
 }
 
 char process_state_char(struct process *p)
@@ -375,16 +338,6 @@ char process_state_char(struct process *p)
     }
     spin_unlock(&p->lock);
     return c;
-}
-
-bool process_in_group(struct process *p, uint32_t gid)
-{
-    if (p->fsgid == gid)
-        return true;
-    for (unsigned i = 0; i < p->ngroups; i++)
-        if (p->groups[i] == gid)
-            return true;
-    return false;
 }
 
 size_t process_count(void)

@@ -3,7 +3,7 @@
  * Processes (thread groups) and threads. A thread is what the scheduler runs; a process is what
  * owns memory, files, signals' actions and children. Field marks, here and in all of the kernel:
  *   (I) immutable once published   (a) atomic            (o) only the thread itself
- *   (t) proctree_lock              (p) process->lock     (s) process->siglock     (r) run queue's
+ *   (t) proctree_lock              (p) process->lock                              (r) run queue's
  */
 #pragma once
 
@@ -28,6 +28,13 @@ enum thread_state {
     THREAD_DEAD,
 };
 
+struct usage {                   /* see proc/usage.c */
+    uint64_t runtime_ns;         /* exact */
+    uint64_t utime_ns, stime_ns; /* as sampled by the tick: how runtime_ns divides */
+    uint64_t nvcsw, nivcsw, minflt, majflt;
+    uint64_t maxrss; /* pages; of a process only */
+};
+
 struct thread {
     /* Offsets known to the assembly and to arch.h. */
     uintptr_t kstack_top;      /* (I) */
@@ -44,32 +51,29 @@ struct thread {
     char name[16];         /* (o) as prctl(PR_SET_NAME); readers may see a torn name */
     _Atomic uint32_t refs; /* (a) */
 
-    _Atomic uint8_t state;               /* (r) enum thread_state */
-    _Atomic uint8_t wait_mode;           /* (r) enum wait_mode */
-    bool on_cpu;                         /* (r) */
-    bool user;                           /* (I) runs in user mode: has an FP state */
-    struct runq *_Atomic rq;             /* (r) whose queue or lock rules it */
-    struct list rq_link;                 /* (r) */
-    uint32_t affinity;                   /* (r) harts allowed, by index */
-    uint64_t run_start_ns;               /* (r) */
-    _Atomic uint64_t runtime_ns;         /* (r) exact; read by all */
-    _Atomic uint64_t utime_ns, stime_ns; /* (o) sampled by the tick: how runtime_ns divides */
-    uint64_t nvcsw, nivcsw;              /* (o) */
-    uint64_t minflt, majflt;             /* (o) */
+    _Atomic uint8_t state;     /* (r) enum thread_state */
+    _Atomic uint8_t wait_mode; /* (r) enum wait_mode */
+    bool on_cpu;               /* (r) */
+    bool user;                 /* (I) runs in user mode: has an FP state */
+    struct runq *_Atomic rq;   /* (r) whose queue or lock rules it */
+    struct list rq_link;       /* (r) */
+    uint32_t affinity;         /* (r) harts allowed, by index */
+    uint64_t run_start_ns;     /* (r) */
+    struct usage used;         /* (o), runtime_ns (r); read by all */
 
     struct fpstate fp;    /* (o) valid when not loaded */
     struct hart *fp_hart; /* (o) whose registers hold it, with hart->fp_owner == this */
 
     struct list proc_link;     /* (p) in process->threads */
-    struct sigpending pending; /* (s) directed at this thread */
-    uint64_t sig_mask;         /* (o) written under (s) */
+    struct sigpending pending; /* (p) directed at this thread */
+    uint64_t sig_mask;         /* (o) written under (p) */
     uint64_t saved_mask;       /* (o) of sigsuspend, ppoll: restored after the handler */
     bool restore_mask;         /* (o) */
     uaddr_t altstack_sp;       /* (o) */
     size_t altstack_size;
     int altstack_flags;
     bool restart_ok;              /* (o) the frame is a system call's that may restart */
-    uint64_t wait_set;            /* (o) written under (s): what sigtimedwait waits for */
+    uint64_t wait_set;            /* (o) written under (p): what sigtimedwait waits for */
     uint64_t restart_deadline_ns; /* (o) of the sleep that restarts, 0 = none */
 
     uaddr_t clear_tid;        /* (o) CLONE_CHILD_CLEARTID */
@@ -92,6 +96,14 @@ _Static_assert(offsetof(struct thread, need_resched) == T_WORK, "known to trampo
 _Static_assert(offsetof(struct thread, sig_pending) == T_WORK + 1, "known to trampoline.S");
 _Static_assert(offsetof(struct thread, context) == T_CONTEXT, "known to switch.S");
 
+struct ids { /* users' and groups' follow the same rules */
+    uint32_t real, effective, saved, fs;
+};
+
+struct itimer {
+    uint64_t due_ns, interval_ns; /* on its own clock, see proc/itimer.c; due 0: not set */
+};
+
 struct process {
     int pid;               /* (I) */
     _Atomic uint32_t refs; /* (a) */
@@ -99,50 +111,56 @@ struct process {
     struct addrspace *as;  /* (p) changed only by exec and exit of the process itself */
     struct files *files;   /* (p) changed only by the process itself; NULL once it exits */
 
-    struct process *parent;        /* (t) */
-    int ppid;                      /* (t) its number, to be read without the lock */
-    struct list children;          /* (t) */
-    struct list sibling;           /* (t) */
-    struct list hash_link;         /* (t) pid table */
-    int pgid, sid;                 /* (t) */
-    struct tty *ctty;              /* (t) */
-    bool zombie;                   /* (t) all threads gone, status to be reaped */
-    bool execed;                   /* (t) */
-    bool stop_reported, continued; /* (t) for wait4 */
-    int exit_status;               /* (t) wait4's encoding */
-    int stop_signal;               /* (t) */
-    int exit_signal;               /* (I) what the parent gets */
-    struct waitq child_wait;       /* wait4 sleeps here */
+    struct process *parent;  /* (t) */
+    int ppid;                /* (t) its number, read without the lock; init's is 0 */
+    struct list children;    /* (t) */
+    struct list sibling;     /* (t) */
+    struct list all_link;    /* (t) in all_processes, until reaped */
+    int pgid, sid;           /* (t) */
+    struct tty *ctty;        /* (t) */
+    bool zombie;             /* (t) all threads gone, status to be reaped */
+    bool execed;             /* (t) */
+    int job_event;           /* (t) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
+    int exit_status;         /* (t) wait4's encoding */
+    int stop_signal;         /* (t) */
+    int exit_signal;         /* (I) what the parent gets */
+    struct waitq child_wait; /* wait4 sleeps here */
 
     struct list threads;   /* (p) */
     unsigned nthreads;     /* (p) */
     bool group_exit;       /* (p) every thread must go */
     int group_exit_status; /* (p) */
     char name[16];         /* (p) the last thread's, once all are gone */
-    bool stopped;          /* (s) job control: threads wait in the trap exit */
-    bool stop_dequeued;    /* (s) a stop signal was taken; SIGCONT calls it off */
-    bool cont_notify;      /* (s) the parent is to hear that it goes on */
+    bool stopped;          /* (p) job control: threads wait in the trap exit */
+    bool stop_dequeued;    /* (p) a stop signal was taken; SIGCONT calls it off */
+    bool cont_notify;      /* (p) the parent is to hear that it goes on */
     struct waitq stop_wait;
 
-    struct spinlock siglock;              /* RANK_SIGNAL: guards (s) */
-    struct ksigaction actions[SIG_COUNT]; /* (s) index signo - 1 */
-    struct sigpending pending;            /* (s) directed at the process */
+    struct ksigaction actions[SIG_COUNT]; /* (p) index signo - 1 */
+    struct sigpending pending;            /* (p) directed at the process */
 
-    uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid; /* (o) changed by its own calls */
+    union { /* (o) changed by its own calls */
+        struct {
+            uint32_t uid, euid, suid, fsuid;
+        };
+        struct ids user_ids;
+    };
+    union {
+        struct {
+            uint32_t gid, egid, sgid, fsgid;
+        };
+        struct ids group_ids;
+    };
     uint32_t ngroups;
     uint32_t groups[32];
     struct rlimit limits[RLIM_NLIMITS]; /* (p) */
     int nice;
 
-    uint64_t start_ns;                                      /* (I) */
-    uint64_t dead_runtime_ns, dead_utime_ns, dead_stime_ns; /* (p) of exited threads */
-    uint64_t child_utime_ns, child_stime_ns;                /* (t) of reaped children */
-    uint64_t nvcsw, nivcsw, minflt, majflt;                 /* (p) of exited threads */
-    uint64_t child_maxrss, maxrss;
-    struct timer real_timer;                     /* ITIMER_REAL */
-    uint64_t real_interval_ns, real_deadline_ns; /* (s) */
-    uint64_t cpu_timers[2][2]; /* (s) ITIMER_VIRTUAL, ITIMER_PROF: CPU time due at, interval (ns) */
-    struct timer cpu_timer;    /* looks at cpu_timers when they can be due at the earliest */
+    uint64_t start_ns;           /* (I) */
+    struct usage dead;           /* (p) of exited threads; maxrss of earlier address spaces */
+    struct usage children_used;  /* (t) of reaped children, their times divided */
+    struct itimer itimers[3];    /* (p) by ITIMER_* */
+    struct timer itimer_timer;   /* looks at them when one can be due at the earliest */
     struct process *itimer_next; /* list of processes with due timers, see proc/sigdefer.c */
     _Atomic uint32_t itimer_due; /* (a) on that list */
 };
@@ -154,7 +172,13 @@ static inline struct process *current_process(void)
 
 extern struct spinlock proctree_lock; /* RANK_PROCTREE */
 extern struct process *init_process;
-extern struct list all_threads; /* (t) */
+extern struct list all_threads;   /* (t) */
+extern struct list all_processes; /* (t) init first; zombies, too, until they are reaped */
+
+static inline bool is_privileged(void)
+{
+    return current->proc->euid == 0;
+}
 
 struct process *process_get(struct process *p);
 void process_put(struct process *p);
@@ -168,14 +192,14 @@ size_t process_count(void);
 size_t thread_count(void);
 struct addrspace *process_addrspace_get(struct process *p); /* referenced, NULL if gone */
 
-/* The tick hit t, which ran for ns (from the timer interrupt; proc/process.c). */
-void thread_tick(struct thread *t, uint64_t ns);
-struct thread *thread_find_get(int tid); /* any live thread, referenced; NULL */
+/* A live thread of some process, 0 = the caller; referenced. NULL: none, or the kernel's own. */
+struct thread *user_thread_get(int tid);
 /* Not linked, not started. err_ptr(-ENOMEM), or -EAGAIN when numbers or stacks are used up. */
 struct thread *thread_create(const char *name);
 struct process *process_create(void); /* no threads yet, not linked; NULL: no memory */
 /* Makes p visible. proctree_lock held. */
 void process_link(struct process *p, struct thread *leader, struct process *parent);
+void thread_use_addrspace(struct addrspace *as); /* current thread; NULL: the kernel's table */
 void vfork_release(struct thread *t);
 void thread_become_leader(struct thread *t); /* the last thread of its group takes its number */
 
@@ -186,17 +210,42 @@ void process_init(void); /* boot */
 void syscall_init(void); /* boot */
 /* futex.c, at thread exit: releases robust mutexes; wakes those who wait for the thread's end. */
 void futex_exit_robust(struct thread *t);
-void futex_wake_addr(uaddr_t addr, int n);
+void futex_wake_addr(uaddr_t addr);
 
 /* The page table of pid 1 is printed once, when its first exec is done (proc/main.c). */
 void vmprint_first_exec(struct process *p);
 
 /* fork.c, exec.c, exit.c */
-int process_exec(const char *path, char *const argv[],
-                 char *const envp[]); /* kernel strings: init */
+int process_exec(const char *path); /* init's: a kernel string, an environment of its own */
 noreturn_fn void thread_exit(void);
 noreturn_fn void process_exit_group(int wait_status); /* current process */
-void process_cpu_times(struct process *p, uint64_t *utime_ns, uint64_t *stime_ns);
 /* 'R', 'S', 'D', 'T', 'Z' as in /proc/<pid>/stat. */
 char process_state_char(struct process *p);
-bool process_in_group(struct process *p, uint32_t gid); /* egid and supplementary groups */
+
+/* pgroup.c; proctree_lock held */
+/* No member but `leaving` has a parent outside the group in its session. */
+bool pgroup_is_orphaned(int pgid, const struct process *leaving);
+/*
+ * p ends (its children not yet handed to init): groups that it keeps from being orphans, its own and
+ * its children's, get SIGHUP and SIGCONT if a member is stopped.
+ */
+void pgroup_process_exits(struct process *p);
+bool pgroup_exists(int pgid, int sid); /* sid 0: in whatever session */
+
+/* usage.c */
+/* The tick hit t, which ran for ns; from the timer interrupt. */
+void thread_tick(struct thread *t, uint64_t ns);
+void usage_add(struct usage *to, const struct usage *from);
+/* Up to now, with the times divided exactly; the last as the tick sampled them. */
+struct usage thread_usage(const struct thread *t);
+struct usage process_usage(struct process *p);
+struct usage process_sampled_usage(struct process *p);
+struct rusage usage_export(const struct usage *u);
+
+/* itimer.c */
+void itimers_run(struct process *p);    /* thread context: sends what is due, arms anew */
+void itimers_cancel(struct process *p); /* the last thread leaves: no timer fires afterwards */
+
+/* misccalls.c */
+extern const char kernel_release[];
+void machine_hostname(char *buf, size_t size);

@@ -50,7 +50,7 @@ static bool may_run_on(const struct thread *t, const struct hart *h)
 
 static void account(struct thread *t, uint64_t now)
 {
-    t->runtime_ns += now - t->run_start_ns;
+    t->used.runtime_ns += now - t->run_start_ns;
     t->run_start_ns = now;
 }
 
@@ -222,7 +222,7 @@ void thread_start(struct thread *prev)
 
 static void start_tick(unsigned hart)
 {
-    if (!ticks[hart].queue)
+    if (!timer_armed(&ticks[hart]))
         timer_arm(&ticks[hart], arch_time_ns() + tick_ns);
 }
 
@@ -277,11 +277,11 @@ void schedule(void)
     spin_lock(&rq->lock);
     prev->need_resched = false;
     if (prev->state == THREAD_RUNNABLE && !is_idle(prev)) {
-        prev->nivcsw++;
+        prev->used.nivcsw++;
         if (may_run_on(prev, rq->hart))
             enqueue(rq, prev); /* else finish_switch sends it to another hart */
     } else {
-        prev->nvcsw++;
+        prev->used.nvcsw++;
     }
     next = dequeue_for(rq, rq->hart->index);
     if (!next)

@@ -4,11 +4,9 @@
  * equal to the target's real or saved one; SIGCONT also within a session.
  */
 #include <linux/signal.h>
-#include <linux/time_types.h>
 
 #include "lib/string.h"
 #include "proc/clock.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
 
@@ -56,41 +54,24 @@ static long kill_pid(int pid, int sig, const struct ksiginfo *info)
     return err;
 }
 
-/* One member reached is success; else the last member's error. */
-static long kill_group(int pgid, int sig, const struct ksiginfo *info)
+/* Every process but init and the caller, as pgid 0, or the members of a group. One reached is
+ * success, else the last one's error counts; kill(-1) does not mind those that may not be. */
+static long kill_many(int pgid, int sig, const struct ksiginfo *info)
 {
+    long err = -ESRCH, last;
     struct process *p;
     bool reached = false;
-    long err = -ESRCH;
 
     spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
-        if (p->pgid != pgid)
+    list_for_each (p, &all_processes, all_link) {
+        if (pgid ? p->pgid != pgid : p == init_process || p == current->proc)
             continue;
-        err = kill_process(p, sig, info);
+        last = kill_process(p, sig, info);
+        err = last == -EPERM && !pgid ? 0 : last;
         reached |= !err;
     }
     spin_unlock(&proctree_lock);
     return reached ? 0 : err;
-}
-
-static long kill_everybody(int sig, const struct ksiginfo *info)
-{
-    struct process *p;
-    bool any = false;
-    long ret = 0, err;
-
-    spin_lock(&proctree_lock);
-    for (p = process_first(); p; p = process_following(p)) {
-        if (p == init_process || p == current->proc)
-            continue;
-        any = true;
-        err = kill_process(p, sig, info);
-        if (err != -EPERM)
-            ret = err;
-    }
-    spin_unlock(&proctree_lock);
-    return any ? ret : -ESRCH;
 }
 
 long sys_kill(int pid, int sig)
@@ -99,11 +80,9 @@ long sys_kill(int pid, int sig)
 
     if (pid > 0)
         return kill_pid(pid, sig, &info);
-    if (pid == 0)
-        return kill_group(current->proc->pgid, sig, &info);
-    if (pid == -1)
-        return kill_everybody(sig, &info);
-    return pid == INT32_MIN ? -ESRCH : kill_group(-pid, sig, &info);
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    return kill_many(pid == 0 ? current->proc->pgid : pid == -1 ? 0 : -pid, sig, &info);
 }
 
 /* pid 0: whatever process the thread belongs to. */
@@ -156,34 +135,27 @@ long sys_rt_sigqueueinfo(int pid, int sig, uaddr_t uinfo)
 
 /* ---- Actions and masks ----------------------------------------------------------------------- */
 
-static void set_action(struct process *p, int sig, const struct ksigaction *act,
-                       struct ksigaction *old)
-{
-    spin_lock(&p->lock);
-    spin_lock(&p->siglock);
-    *old = p->actions[sig - 1];
-    if (act) {
-        p->actions[sig - 1] = *act;
-        p->actions[sig - 1].mask &= ~SIG_UNBLOCKABLE;
-        if (signal_is_ignored(p, sig))
-            signal_discard(p, SIGBIT(sig));
-    }
-    spin_unlock(&p->siglock);
-    spin_unlock(&p->lock);
-}
-
 long sys_rt_sigaction(int sig, uaddr_t uact, uaddr_t uold, size_t setsize)
 {
-    struct ksigaction act, old;
+    struct process *p = current->proc;
+    struct ksigaction act = {0}, old;
 
     _Static_assert(sizeof(struct ksigaction) == sizeof(struct sigaction), "copied as it is");
     if (setsize != SIGSET_SIZE)
         return -EINVAL;
     if (uact && copy_from_user(&act, uact, sizeof(act)))
         return -EFAULT;
-    if (!signal_valid(sig) || (uact && (SIGBIT(sig) & SIG_UNBLOCKABLE)))
+    if (sig < 1 || sig > SIG_COUNT || (uact && (SIGBIT(sig) & SIG_UNBLOCKABLE)))
         return -EINVAL;
-    set_action(current->proc, sig, uact ? &act : NULL, &old);
+    act.mask &= ~SIG_UNBLOCKABLE;
+    spin_lock(&p->lock);
+    old = p->actions[sig - 1];
+    if (uact) {
+        p->actions[sig - 1] = act;
+        if (signal_is_ignored(p, sig))
+            signal_discard(p, SIGBIT(sig));
+    }
+    spin_unlock(&p->lock);
     return uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
 }
 
@@ -214,22 +186,13 @@ long sys_rt_sigpending(uaddr_t uset, size_t setsize)
 
     if (setsize > SIGSET_SIZE)
         return -EINVAL;
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     set = (current->pending.set | p->pending.set) & current->sig_mask;
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     return copy_to_user(uset, &set, setsize);
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
-
-/* Sleeps until a signal is deliverable: -ERESTARTSYS, or -ETIMEDOUT. */
-static int wait_for_signal(uint64_t deadline_ns)
-{
-    struct waitq nobody;
-
-    waitq_init(&nobody);
-    return wait_event_deadline(&nobody, false, WAIT_INTERRUPTIBLE, deadline_ns);
-}
 
 long sys_rt_sigsuspend(uaddr_t uset, size_t setsize)
 {
@@ -240,7 +203,7 @@ long sys_rt_sigsuspend(uaddr_t uset, size_t setsize)
     if (get_user_u64(&set, uset))
         return -EFAULT;
     signal_swap_mask(set);
-    (void)wait_for_signal(NO_DEADLINE);
+    (void)sleep_interruptible(NO_DEADLINE);
     signal_swap_back(true);
     return -ERESTARTNOHAND;
 }
@@ -249,10 +212,10 @@ static int dequeue_from(struct thread *t, uint64_t set, uint64_t wait_set, struc
 {
     int sig;
 
-    spin_lock(&t->proc->siglock);
+    spin_lock(&t->proc->lock);
     t->wait_set = wait_set;
     sig = signal_dequeue(t, set, info); /* recalculates what is deliverable, too */
-    spin_unlock(&t->proc->siglock);
+    spin_unlock(&t->proc->lock);
     return sig;
 }
 
@@ -260,37 +223,32 @@ static int dequeue_from(struct thread *t, uint64_t set, uint64_t wait_set, struc
 static int wait_for_set(uint64_t set, uint64_t deadline_ns, struct ksiginfo *info)
 {
     struct thread *t = current;
-    int sig, err;
+    int sig = dequeue_from(t, set, 0, info), err;
 
-    sig = dequeue_from(t, set, 0, info);
-    if (sig)
-        return sig;
-    if (!deadline_ns)
-        return -EAGAIN;
+    if (sig || !deadline_ns)
+        return sig ? sig : -EAGAIN;
     dequeue_from(t, 0, set, info);
-    err = wait_for_signal(deadline_ns);
+    err = sleep_interruptible(deadline_ns);
     sig = dequeue_from(t, set, 0, info);
-    if (sig)
-        return sig;
-    return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
+    return sig ? sig : err == -ETIMEDOUT ? -EAGAIN : -EINTR;
 }
 
 long sys_rt_sigtimedwait(uaddr_t uset, uaddr_t uinfo, uaddr_t utimeout, size_t setsize)
 {
-    struct __kernel_timespec ts;
-    uint64_t set, deadline = NO_DEADLINE;
+    uint64_t set, ns, deadline = NO_DEADLINE;
     struct ksiginfo info;
     siginfo_t exported;
-    int sig;
+    int sig, err;
 
     if (setsize != SIGSET_SIZE)
         return -EINVAL;
-    if (get_user_u64(&set, uset) || (utimeout && copy_from_user(&ts, utimeout, sizeof(ts))))
+    if (get_user_u64(&set, uset))
         return -EFAULT;
     if (utimeout) {
-        if (!timespec_valid(&ts))
-            return -EINVAL;
-        deadline = ts.tv_sec || ts.tv_nsec ? deadline_after(timespec_to_ns(&ts)) : 0;
+        err = timespec_from_user(utimeout, &ns);
+        if (err)
+            return err;
+        deadline = ns ? deadline_after(ns) : 0;
     }
     sig = wait_for_set(set & ~SIG_UNBLOCKABLE, deadline, &info);
     if (sig < 0 || !uinfo)

@@ -4,51 +4,34 @@
  * timers) ask for. The locks of processes and signals are not masked against interrupts, so a handler
  * only leaves a note here.
  *
- * Terminal signals lie in a small ring; while it is full, equal ones are merged and others dropped:
- * a user who types faster than that repeats himself anyway. Timers are a list through the
- * processes, each on it at most once and referenced, so that none is lost.
+ * There is one terminal, so its signals are one set for one group; a new foreground group calls off
+ * what the old one has not got yet. Timers are a list through the processes, each on it at most once
+ * and referenced, so that none is lost.
  */
-#include "proc/sigdefer.h"
-
 #include "lib/log.h"
-#include "proc/itimer.h"
 #include "proc/process.h"
 
-#define RING_SIZE 16
-
-struct group_signal {
-    int pgid, sig;
-};
-
-static struct spinlock defer_lock; /* RANK_LEAF, irqsave: guards all below */
-static struct group_signal ring[RING_SIZE];
-static unsigned ring_head, ring_count;
+static struct spinlock defer_lock = SPINLOCK_INIT(RANK_LEAF, "sigdefer"); /* irqsave: all below */
+static int tty_pgid;
+static uint64_t tty_signals;
 static struct process *due_list;
-static struct waitq defer_wait;
-
-static bool already_noted(int pgid, int sig)
-{
-    for (unsigned i = 0; i < ring_count; i++) {
-        const struct group_signal *g = &ring[(ring_head + i) % RING_SIZE];
-
-        if (g->pgid == pgid && g->sig == sig)
-            return true;
-    }
-    return false;
-}
+static struct waitq defer_wait = WAITQ_INIT(defer_wait);
 
 void signal_send_group_irq(int pgid, int sig)
 {
     irqflags_t flags = spin_lock_irqsave(&defer_lock);
 
-    if (ring_count < RING_SIZE && !already_noted(pgid, sig))
-        ring[(ring_head + ring_count++) % RING_SIZE] = (struct group_signal){pgid, sig};
+    if (pgid != tty_pgid)
+        tty_signals = 0;
+    tty_pgid = pgid;
+    tty_signals |= SIGBIT(sig);
     spin_unlock_irqrestore(&defer_lock, flags);
     waitq_wake_all(&defer_wait);
 }
 
-void signal_defer_itimers(struct process *p)
+void signal_defer_itimers(struct timer *t)
 {
+    struct process *p = t->arg;
     irqflags_t flags;
 
     if (atomic_exchange_explicit(&p->itimer_due, 1, memory_order_acq_rel))
@@ -61,51 +44,27 @@ void signal_defer_itimers(struct process *p)
     waitq_wake_all(&defer_wait);
 }
 
-static bool take_group_signal(struct group_signal *out)
-{
-    irqflags_t flags = spin_lock_irqsave(&defer_lock);
-    bool any = ring_count > 0;
-
-    if (any) {
-        *out = ring[ring_head];
-        ring_head = (ring_head + 1) % RING_SIZE;
-        ring_count--;
-    }
-    spin_unlock_irqrestore(&defer_lock, flags);
-    return any;
-}
-
-static struct process *take_due(void)
-{
-    irqflags_t flags = spin_lock_irqsave(&defer_lock);
-    struct process *p = due_list;
-
-    if (p)
-        due_list = p->itimer_next;
-    spin_unlock_irqrestore(&defer_lock, flags);
-    return p;
-}
-
-static bool anything_to_do(void)
-{
-    irqflags_t flags = spin_lock_irqsave(&defer_lock);
-    bool any = ring_count > 0 || due_list;
-
-    spin_unlock_irqrestore(&defer_lock, flags);
-    return any;
-}
-
 static void defer_thread(void *arg)
 {
-    struct group_signal g;
-    struct process *p;
+    struct process *p, *next;
+    irqflags_t flags;
+    uint64_t set;
+    int pgid;
 
     (void)arg;
     for (;;) {
-        wait_event(&defer_wait, anything_to_do());
-        while (take_group_signal(&g))
-            signal_send_group(g.pgid, g.sig, NULL);
-        while ((p = take_due())) {
+        wait_event(&defer_wait, READ_ONCE(due_list) || READ_ONCE(tty_signals));
+        flags = spin_lock_irqsave(&defer_lock);
+        pgid = tty_pgid;
+        set = tty_signals;
+        tty_signals = 0;
+        p = due_list;
+        due_list = NULL;
+        spin_unlock_irqrestore(&defer_lock, flags);
+        for (; set; set &= set - 1)
+            signal_send_group(pgid, __builtin_ctzl(set) + 1, NULL);
+        for (; p; p = next) {
+            next = p->itimer_next;
             /* Off the list before it is looked at: what falls due meanwhile lists it again. */
             atomic_store_explicit(&p->itimer_due, 0, memory_order_seq_cst);
             itimers_run(p);
@@ -116,7 +75,5 @@ static void defer_thread(void *arg)
 
 void signal_defer_init(void)
 {
-    spin_init(&defer_lock, RANK_LEAF, "sigdefer");
-    waitq_init(&defer_wait);
     BUG_ON(!kthread_create("ksignal", defer_thread, NULL));
 }

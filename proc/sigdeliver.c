@@ -11,9 +11,7 @@
  * arch/trampoline.S calls thread_do_work again until thread_work_pending() is false, so each call
  * may leave after one handler.
  */
-#include "lib/log.h"
 #include "mm/addrspace.h"
-#include "proc/pgroup.h"
 #include "proc/process.h"
 #include "proc/sched.h"
 
@@ -46,52 +44,38 @@ static void finish_interrupted_call(struct thread *t, struct trapframe *tf,
 
 /* ---- Stops ----------------------------------------------------------------------------------- */
 
-/* Under the locks: makes all threads park here. False if a SIGCONT or the end came in between. */
-static bool begin_stop(struct process *p, int sig)
-{
-    bool stop;
-
-    spin_lock(&p->lock);
-    spin_lock(&p->siglock);
-    stop = p->stop_dequeued && !p->group_exit;
-    p->stop_dequeued = false;
-    if (stop) {
-        struct thread *t;
-
-        p->stopped = true;
-        p->stop_signal = sig;
-        p->stop_reported = false;
-        p->continued = false;
-        p->cont_notify = false;
-        list_for_each (t, &p->threads, proc_link)
-            signal_alert(t);
-    }
-    spin_unlock(&p->siglock);
-    spin_unlock(&p->lock);
-    return stop;
-}
-
+/* Makes all threads park here, unless a SIGCONT or the end came in between. */
 static void stop_process(struct process *p, int sig)
 {
-    spin_lock(&proctree_lock);
-    /* Nobody could ever continue an orphaned group's members, so the terminal may not stop them. */
-    if (sig == SIGSTOP || !pgroup_is_orphaned(p->pgid, NULL))
-        if (begin_stop(p, sig))
-            signal_notify_parent(p, CLD_STOPPED, sig);
-    spin_unlock(&proctree_lock);
-}
+    struct thread *t;
+    bool stop;
 
-static bool must_exit(struct thread *t)
-{
-    return READ_ONCE(t->proc->group_exit) || (t->pending.set & SIGBIT(SIGKILL));
+    spin_lock(&proctree_lock);
+    spin_lock(&p->lock);
+    /* Nobody could ever continue an orphaned group's members, so the terminal may not stop them. */
+    stop = p->stop_dequeued && !p->group_exit &&
+           (sig == SIGSTOP || !pgroup_is_orphaned(p->pgid, NULL));
+    p->stop_dequeued = false;
+    if (stop) {
+        p->stopped = true;
+        p->stop_signal = sig;
+        p->job_event = CLD_STOPPED;
+        p->cont_notify = false;
+        list_for_each (t, &p->threads, proc_link)
+            signal_alert(t, false);
+    }
+    spin_unlock(&p->lock);
+    if (stop)
+        signal_notify_parent(p, CLD_STOPPED, sig);
+    spin_unlock(&proctree_lock);
 }
 
 static void wait_while_stopped(struct thread *t)
 {
     struct process *p = t->proc;
 
-    (void)wait_event_deadline(&p->stop_wait, !READ_ONCE(p->stopped) || must_exit(t), WAIT_KILLABLE,
-                              NO_DEADLINE);
+    (void)wait_event_deadline(&p->stop_wait, !READ_ONCE(p->stopped) || signal_fatal_pending(t),
+                              WAIT_KILLABLE, NO_DEADLINE);
 }
 
 /* The first thread that runs again tells the parent: SIGCONT's sender may hold locks. */
@@ -100,10 +84,10 @@ static void notify_continued(struct process *p)
     bool mine;
 
     spin_lock(&proctree_lock);
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     mine = p->cont_notify;
     p->cont_notify = false;
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     if (mine)
         signal_notify_parent(p, CLD_CONTINUED, SIGCONT);
     spin_unlock(&proctree_lock);
@@ -117,7 +101,7 @@ static int take_signal(struct thread *t, struct ksiginfo *info, struct ksigactio
     struct process *p = t->proc;
     int sig;
 
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     while ((sig = signal_dequeue(t, ~t->sig_mask, info))) {
         *act = p->actions[sig - 1];
         if (signal_is_ignored(p, sig))
@@ -126,9 +110,7 @@ static int take_signal(struct thread *t, struct ksiginfo *info, struct ksigactio
             p->actions[sig - 1].handler = ACTION_DEFAULT;
         break;
     }
-    if (!sig)
-        signal_recalc(t);
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     return sig;
 }
 
@@ -166,7 +148,7 @@ static void finish_without_handler(struct thread *t, struct trapframe *tf)
 /* What must be seen to before any signal. True: look again. */
 static bool handle_process_state(struct thread *t)
 {
-    if (must_exit(t))
+    if (signal_fatal_pending(t))
         thread_exit();
     if (READ_ONCE(t->proc->cont_notify)) {
         notify_continued(t->proc);

@@ -2,12 +2,12 @@
 /*
  * Sending signals: what is pending for whom, who is woken, and the blocked masks.
  *
- * [1] process->lock (who the threads are) is taken before process->siglock; sending takes both.
+ * [1] process->lock guards it all, with the list of threads that a signal may go to.
  * [2] A signal that kills for certain (default action, a thread that does not block it) is not
  *     queued: the process starts to exit at once, so that uninterruptible handlers of other signals
  *     or a stopped thread cannot hold it back.
- * [3] thread->sig_pending is set under siglock after the pending sets were changed, and cleared only
- *     by signal_recalc under siglock: a set flag may be false alarm, a clear one never lies.
+ * [3] thread->sig_pending is set under the lock after the pending sets were changed, and cleared only
+ *     by signal_recalc under it: a set flag may be false alarm, a clear one never lies.
  * [4] SIGKILL in a *thread's* pending set means that this thread alone must go.
  *
  * Core files are not written, so the dumping defaults are plain terminations.
@@ -21,7 +21,6 @@
 #include "mm/kmalloc.h"
 #include "proc/process.h"
 #include "proc/sched.h"
-#include "proc/sigdefer.h"
 
 struct sigqueue {
     struct list link;
@@ -102,27 +101,23 @@ static int pending_add(struct process *p, struct sigpending *pending, int sig,
     return 0;
 }
 
-static int lowest(uint64_t set)
-{
-    return __builtin_ctzl(set) + 1;
-}
-
 static int pending_take(struct sigpending *pending, uint64_t set, struct ksiginfo *info)
 {
     uint64_t ready = pending->set & set;
-    struct sigqueue *q, *tmp, *found = NULL;
+    struct sigqueue *q, *found = NULL;
     bool more = false;
     int sig;
 
     if (!ready)
         return 0;
-    sig = lowest(ready & SIG_SYNCHRONOUS ? ready & SIG_SYNCHRONOUS : ready);
-    list_for_each_safe (q, tmp, &pending->queue, link) {
+    sig = __builtin_ctzl(ready & SIG_SYNCHRONOUS ? ready & SIG_SYNCHRONOUS : ready) + 1;
+    list_for_each (q, &pending->queue, link) {
         if (q->info.signo != sig)
             continue;
-        more = found;
-        if (more)
+        if (found) {
+            more = true;
             break;
+        }
         found = q;
     }
     if (!more)
@@ -149,41 +144,41 @@ int signal_dequeue(struct thread *t, uint64_t set, struct ksiginfo *info)
 
 /* ---- Who must look --------------------------------------------------------------------------- */
 
+static bool must_exit(struct thread *t)
+{
+    return READ_ONCE(t->proc->group_exit) || (READ_ONCE(t->pending.set) & SIGBIT(SIGKILL));
+}
+
 static bool has_work(struct thread *t)
 {
-    struct process *p = t->proc;
-    uint64_t pending = t->pending.set | p->pending.set;
+    uint64_t pending = t->pending.set | t->proc->pending.set;
 
-    return (pending & (~t->sig_mask | t->wait_set)) || READ_ONCE(p->group_exit) ||
-           READ_ONCE(p->stopped) || (t->pending.set & SIGBIT(SIGKILL));
+    return (pending & (~t->sig_mask | t->wait_set)) || READ_ONCE(t->proc->stopped) || must_exit(t);
+}
+
+static bool told(struct thread *t)
+{
+    return atomic_load_explicit(&t->sig_pending, memory_order_seq_cst) && t->proc;
 }
 
 bool signal_deliverable(struct thread *t)
 {
-    if (!atomic_load_explicit(&t->sig_pending, memory_order_seq_cst) || !t->proc)
-        return false;
-    return has_work(t);
+    return told(t) && has_work(t);
 }
 
 bool signal_fatal_pending(struct thread *t)
 {
-    if (!atomic_load_explicit(&t->sig_pending, memory_order_seq_cst) || !t->proc)
-        return false;
-    return READ_ONCE(t->proc->group_exit) || (READ_ONCE(t->pending.set) & SIGBIT(SIGKILL));
+    return told(t) && must_exit(t);
 }
 
 void signal_recalc(struct thread *t)
 {
-    bool work = has_work(t) || t->restore_mask || t->proc->cont_notify;
-
-    atomic_store_explicit(&t->sig_pending, work, memory_order_seq_cst);
-    /* group_exit is not siglock's: whoever set it meanwhile must not have his mark undone. */
-    if (!work && has_work(t))
-        atomic_store_explicit(&t->sig_pending, true, memory_order_seq_cst);
+    atomic_store_explicit(&t->sig_pending, has_work(t) || t->restore_mask || t->proc->cont_notify,
+                          memory_order_seq_cst);
 }
 
 /* Wakes t out of its sleep, or interrupts it in user mode on its hart, so that it looks. */
-static void alert(struct thread *t, bool fatal)
+void signal_alert(struct thread *t, bool fatal)
 {
     struct runq *rq;
 
@@ -196,22 +191,9 @@ static void alert(struct thread *t, bool fatal)
         arch_send_ipi(rq->hart, IPI_RESCHED);
 }
 
-void signal_alert(struct thread *t)
+static bool wants(const struct thread *t, uint64_t set)
 {
-    alert(t, false);
-}
-
-static bool wants(const struct thread *t, int sig)
-{
-    return !t->exiting && (SIGBIT(sig) & (~t->sig_mask | t->wait_set));
-}
-
-/* Still in the group, so that its pending set will be flushed. p->lock held. */
-static struct thread *member_or_first(struct process *p, struct thread *target)
-{
-    if (target)
-        return list_empty(&target->proc_link) ? NULL : target;
-    return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct thread, proc_link);
+    return !t->exiting && (set & (~t->sig_mask | t->wait_set));
 }
 
 static struct thread *choose_thread(struct process *p, int sig)
@@ -219,7 +201,7 @@ static struct thread *choose_thread(struct process *p, int sig)
     struct thread *t;
 
     list_for_each (t, &p->threads, proc_link)
-        if (wants(t, sig))
+        if (wants(t, SIGBIT(sig)))
             return t;
     return NULL;
 }
@@ -228,71 +210,54 @@ static void group_exit_locked(struct process *p, int wait_status)
 {
     struct thread *t;
 
-    assert(spin_held(&p->lock) && spin_held(&p->siglock));
+    assert(spin_held(&p->lock));
     if (p->group_exit)
         return;
     p->group_exit_status = wait_status;
     WRITE_ONCE(p->group_exit, true);
     p->stopped = false;
+    p->job_event = 0;
     list_for_each (t, &p->threads, proc_link)
-        alert(t, true);
+        signal_alert(t, true);
     waitq_wake_all(&p->stop_wait);
 }
 
 void signal_group_exit(struct process *p, int wait_status)
 {
-    spin_lock(&p->lock); /* threads leave meanwhile */
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     group_exit_locked(p, wait_status);
-    spin_unlock(&p->siglock);
     spin_unlock(&p->lock);
 }
 
 void signal_kill_thread(struct thread *t)
 {
-    spin_lock(&t->proc->siglock);
     t->pending.set |= SIGBIT(SIGKILL);
-    alert(t, true);
+    signal_alert(t, true);
     waitq_wake_all(&t->proc->stop_wait);
-    spin_unlock(&t->proc->siglock);
 }
 
-static void retarget_locked(struct process *p, struct thread *except, uint64_t lost)
+void signal_retarget(struct process *p, struct thread *except, uint64_t lost)
 {
     struct thread *t;
 
     lost &= p->pending.set;
     list_for_each (t, &p->threads, proc_link)
-        if (t != except && !t->exiting && (lost & (~t->sig_mask | t->wait_set)))
-            alert(t, false);
-}
-
-void signal_retarget(struct process *p, struct thread *leaving)
-{
-    spin_lock(&p->siglock);
-    retarget_locked(p, leaving, ~leaving->sig_mask);
-    spin_unlock(&p->siglock);
+        if (t != except && wants(t, lost))
+            signal_alert(t, false);
 }
 
 void signal_set_mask(uint64_t mask)
 {
     struct thread *t = current;
-    struct process *p = t->proc;
-    bool others = READ_ONCE(p->nthreads) > 1;
     uint64_t blocked;
 
     mask &= ~SIG_UNBLOCKABLE;
-    if (others)
-        spin_lock(&p->lock);
-    spin_lock(&p->siglock);
+    spin_lock(&t->proc->lock);
     blocked = mask & ~t->sig_mask;
     t->sig_mask = mask;
-    if (others && (p->pending.set & blocked))
-        retarget_locked(p, t, blocked);
+    signal_retarget(t->proc, t, blocked);
     signal_recalc(t);
-    spin_unlock(&p->siglock);
-    if (others)
-        spin_unlock(&p->lock);
+    spin_unlock(&t->proc->lock);
 }
 
 void signal_swap_mask(uint64_t mask)
@@ -315,7 +280,7 @@ void signal_swap_back(bool interrupted)
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
-static bool action_ignores(struct process *p, int sig)
+bool signal_is_ignored(struct process *p, int sig)
 {
     uaddr_t handler = p->actions[sig - 1].handler;
 
@@ -326,11 +291,6 @@ static bool action_ignores(struct process *p, int sig)
     if (p == init_process) /* nothing it did not ask for may end or stop init */
         return true;
     return sig_default[sig] == SIG_ACT_IGNORE || sig_default[sig] == SIG_ACT_CONT;
-}
-
-bool signal_is_ignored(struct process *p, int sig)
-{
-    return action_ignores(p, sig);
 }
 
 bool signal_blocked_or_ignored(struct thread *t, int sig)
@@ -350,8 +310,7 @@ static void cancel_opposite(struct process *p, int sig)
     if (!p->stopped)
         return;
     p->stopped = false;
-    p->stop_reported = false;
-    p->continued = true;
+    p->job_event = CLD_CONTINUED;
     p->cont_notify = true;
     waitq_wake_all(&p->stop_wait);
 }
@@ -362,27 +321,26 @@ static bool kills(struct process *p, const struct thread *t, int sig)
            !(t->sig_mask & SIGBIT(sig));
 }
 
-/* target NULL: any thread of the process. Both locks held. */
+/* target NULL: any thread of the process. p->lock held. */
 static int send_locked(struct process *p, struct thread *target, int sig,
                        const struct ksiginfo *info)
 {
-    struct sigpending *pending = target ? &target->pending : &p->pending;
-    struct thread *t = member_or_first(p, target);
+    struct thread *t = target ? target : choose_thread(p, sig);
     int err;
 
-    if (!t || p->group_exit)
+    /* One that left the group has had its pending set flushed, or soon will. */
+    if (list_empty(target ? &target->proc_link : &p->threads) || p->group_exit)
         return 0;
     cancel_opposite(p, sig);
-    if (!((t->sig_mask | t->wait_set) & SIGBIT(sig)) && action_ignores(p, sig))
+    if (t && !((t->sig_mask | t->wait_set) & SIGBIT(sig)) && signal_is_ignored(p, sig))
         return 0;
-    t = target ? target : choose_thread(p, sig);
     if (t && kills(p, t, sig)) {
         group_exit_locked(p, sig);
         return 0;
     }
-    err = pending_add(p, pending, sig, info);
-    if (!err && t && wants(t, sig))
-        alert(t, false);
+    err = pending_add(p, target ? &target->pending : &p->pending, sig, info);
+    if (!err && t && wants(t, SIGBIT(sig)))
+        signal_alert(t, false);
     return err;
 }
 
@@ -391,9 +349,7 @@ static int send(struct process *p, struct thread *target, int sig, const struct 
     int err;
 
     spin_lock(&p->lock);
-    spin_lock(&p->siglock);
     err = send_locked(p, target, sig, info);
-    spin_unlock(&p->siglock);
     spin_unlock(&p->lock);
     return err;
 }
@@ -416,7 +372,6 @@ void signal_force(int sig, int code, uaddr_t addr)
     struct ksiginfo info = {.signo = sig, .code = code, .addr = addr};
 
     spin_lock(&p->lock);
-    spin_lock(&p->siglock);
     if (act->handler == ACTION_IGNORE || (t->sig_mask & SIGBIT(sig)))
         act->handler = ACTION_DEFAULT;
     t->sig_mask &= ~SIGBIT(sig);
@@ -425,7 +380,6 @@ void signal_force(int sig, int code, uaddr_t addr)
     else
         (void)pending_add(p, &t->pending, sig, &info);
     signal_recalc(t);
-    spin_unlock(&p->siglock);
     spin_unlock(&p->lock);
 }
 
@@ -434,24 +388,25 @@ void signal_notify_parent(struct process *p, int code, int status)
     struct process *parent = p->parent;
     struct ksiginfo info = {.code = code, .pid = p->pid, .uid = p->uid, .value = (uint32_t)status};
     bool stop = code == CLD_STOPPED || code == CLD_CONTINUED;
+    int sig = stop ? SIGCHLD : p->exit_signal;
 
     if (!parent)
         return;
-    if (!stop || !(parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
-        (void)signal_send_process(parent, SIGCHLD, &info);
+    if (sig && !(stop && parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+        (void)signal_send_process(parent, sig, &info);
     waitq_wake_all(&parent->child_wait);
 }
 
 void signal_exec_reset(struct process *p)
 {
-    spin_lock(&p->siglock);
+    spin_lock(&p->lock);
     for (int i = 0; i < SIG_COUNT; i++) {
         struct ksigaction *act = &p->actions[i];
 
         *act = (struct ksigaction){.handler = act->handler == ACTION_IGNORE ? ACTION_IGNORE
                                                                             : ACTION_DEFAULT};
     }
-    spin_unlock(&p->siglock);
+    spin_unlock(&p->lock);
     current->altstack_sp = 0;
     current->altstack_size = 0;
     current->altstack_flags = SS_DISABLE;
@@ -486,11 +441,6 @@ uint64_t signal_restart_deadline(uint64_t fresh_ns)
 
     current->restart_deadline_ns = 0;
     return kept ? kept : fresh_ns;
-}
-
-void signal_keep_deadline(uint64_t deadline_ns)
-{
-    current->restart_deadline_ns = deadline_ns;
 }
 
 void signal_init(void)

@@ -2,13 +2,14 @@
 /*
  * Timers: a list per hart, sorted by deadline, and the one comparator of the hart behind it.
  *
- * [1] timer->queue says on whose list it is; it changes only under that queue's lock.
- * [2] A timer fires on the hart that armed it, from the timer interrupt, with the lock dropped;
- *     queue->running names it meanwhile, so that timer_cancel can wait for it.
- * [3] The comparator holds the deadline of the list's head; nobody else calls arch_set_timer.
+ * [1] A timer is armed if it is linked, on the list of the hart that armed it. There it fires, from
+ *     the timer interrupt, with the lock dropped; queue->running names it meanwhile, so that
+ *     timer_cancel can wait for it.
+ * [2] The comparator holds the deadline of the list's head; nobody else calls arch_set_timer.
  *     Insertion searches from the tail: most deadlines are later than those already there.
  *
- * Lock: queue->lock, RANK_TIMER, irqsave. The hardware is programmed by its own hart only.
+ * Lock: timer_lock, RANK_TIMER, irqsave, for all lists: it is held for a few instructions. The
+ * hardware is programmed by its own hart only.
  */
 #include "proc/timer.h"
 
@@ -18,14 +19,15 @@
 #include "proc/files.h"
 
 struct timer_queue {
-    struct spinlock lock;
     struct list armed;             /* of struct timer, earliest first */
     struct timer *_Atomic running; /* whose function runs now */
 };
 
-#define QUEUE(i)                                                                        \
-    {                                                                                   \
-        .lock = SPINLOCK_INIT(RANK_TIMER, "timer"), .armed = LIST_INIT(queues[i].armed) \
+static struct spinlock timer_lock = SPINLOCK_INIT(RANK_TIMER, "timer");
+
+#define QUEUE(i)                            \
+    {                                       \
+        .armed = LIST_INIT(queues[i].armed) \
     }
 static struct timer_queue queues[] = {QUEUE(0), QUEUE(1), QUEUE(2), QUEUE(3),
                                       QUEUE(4), QUEUE(5), QUEUE(6), QUEUE(7)};
@@ -42,64 +44,39 @@ static uint64_t head_deadline(const struct timer_queue *q)
                                  : list_first(&q->armed, struct timer, link)->deadline_ns;
 }
 
-static void program(const struct timer_queue *q)
-{
-    arch_set_timer(head_deadline(q));
-}
-
 void timer_init(struct timer *t, void (*fn)(struct timer *), void *arg)
 {
     list_init(&t->link);
     t->deadline_ns = 0;
     t->fn = fn;
     t->arg = arg;
-    atomic_init(&t->queue, NULL);
-}
-
-static void insert_sorted(struct timer_queue *q, struct timer *t)
-{
-    struct list *after = q->armed.prev;
-
-    while (after != &q->armed &&
-           list_entry(after, struct timer, link)->deadline_ns > t->deadline_ns)
-        after = after->prev;
-    list_add(after, &t->link);
-}
-
-/* Takes it off whatever list it is on, without waiting. */
-static bool disarm(struct timer *t)
-{
-    struct timer_queue *q;
-    irqflags_t flags;
-    bool armed;
-
-    while ((q = atomic_load_explicit(&t->queue, memory_order_acquire))) {
-        flags = spin_lock_irqsave(&q->lock);
-        armed = atomic_load_explicit(&t->queue, memory_order_relaxed) == q;
-        if (armed) {
-            list_del(&t->link);
-            atomic_store_explicit(&t->queue, NULL, memory_order_release);
-        }
-        spin_unlock_irqrestore(&q->lock, flags);
-        if (armed)
-            return true;
-    }
-    return false;
 }
 
 void timer_arm(struct timer *t, uint64_t deadline_ns)
 {
-    irqflags_t flags = arch_irq_save();
+    irqflags_t flags = spin_lock_irqsave(&timer_lock);
     struct timer_queue *q = own_queue();
+    struct list *after;
 
-    (void)disarm(t);
-    spin_lock(&q->lock);
+    list_del(&t->link);
     t->deadline_ns = deadline_ns;
-    insert_sorted(q, t);
-    atomic_store_explicit(&t->queue, q, memory_order_release);
-    if (q->armed.next == &t->link)
-        program(q);
-    spin_unlock_irqrestore(&q->lock, flags);
+    for (after = q->armed.prev; after != &q->armed; after = after->prev)
+        if (list_entry(after, struct timer, link)->deadline_ns <= deadline_ns)
+            break;
+    list_add(after, &t->link);
+    if (after == &q->armed)
+        arch_set_timer(deadline_ns);
+    spin_unlock_irqrestore(&timer_lock, flags);
+}
+
+static bool disarm(struct timer *t)
+{
+    irqflags_t flags = spin_lock_irqsave(&timer_lock);
+    bool armed = timer_armed(t);
+
+    list_del(&t->link);
+    spin_unlock_irqrestore(&timer_lock, flags);
+    return armed;
 }
 
 /* Its function runs on another hart; on this one only if it is the function that asks. */
@@ -122,46 +99,23 @@ bool timer_cancel(struct timer *t)
     return disarm(t) || was_armed;
 }
 
-static struct timer *take_expired(struct timer_queue *q, uint64_t now)
-{
-    struct timer *t;
-
-    spin_lock(&q->lock);
-    if (head_deadline(q) > now) {
-        program(q);
-        spin_unlock(&q->lock);
-        return NULL;
-    }
-    t = list_first(&q->armed, struct timer, link);
-    list_del(&t->link);
-    /* First "running", then "not armed": timer_cancel looks at them in the other order. */
-    atomic_store_explicit(&q->running, t, memory_order_seq_cst);
-    atomic_store_explicit(&t->queue, NULL, memory_order_seq_cst);
-    spin_unlock(&q->lock);
-    return t;
-}
-
 void timer_run_expired(void)
 {
     struct timer_queue *q = own_queue();
     struct timer *t;
 
-    while ((t = take_expired(q, arch_time_ns()))) {
+    spin_lock(&timer_lock);
+    while (head_deadline(q) <= arch_time_ns()) {
+        t = list_first(&q->armed, struct timer, link);
+        list_del(&t->link);
+        atomic_store_explicit(&q->running, t, memory_order_relaxed);
+        spin_unlock(&timer_lock);
         t->fn(t);
         atomic_store_explicit(&q->running, NULL, memory_order_release);
+        spin_lock(&timer_lock);
     }
-}
-
-uint64_t timer_next_deadline(void)
-{
-    irqflags_t flags = arch_irq_save();
-    struct timer_queue *q = own_queue();
-    uint64_t deadline;
-
-    spin_lock(&q->lock);
-    deadline = head_deadline(q);
-    spin_unlock_irqrestore(&q->lock, flags);
-    return deadline;
+    arch_set_timer(head_deadline(q));
+    spin_unlock(&timer_lock);
 }
 
 /* ---- The wall clock: the monotonic clock and what is between them ------------------------------ */
@@ -211,7 +165,7 @@ KTEST(timer_order_and_cancel)
     timer_arm(&t[0], now + 1000000);
     timer_arm(&t[1], now + 2000000);
     timer_arm(&t[2], now + 4000000); /* again, later */
-    while (atomic_load(&t[2].queue) && arch_time_ns() < now + 400000000)
+    while (timer_armed(&t[2]) && arch_time_ns() < now + 400000000)
         arch_cpu_relax();
     KCHECK(timer_cancel(&never));
     KCHECK(!timer_cancel(&never));

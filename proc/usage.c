@@ -1,101 +1,148 @@
 /* SPDX-License-Identifier: MIT */
-/* getrusage: sums over the living threads, what the dead ones left in the process, and children. */
-#include "proc/usage.h"
+/*
+ * What threads used: counted in struct usage by the thread itself, summed up in its process when it
+ * ends, and in the parent when that process is waited for. getrusage and times tell.
+ */
+#include <linux/times.h>
 
-#include <linux/resource.h>
-
-#include "lib/string.h"
 #include "mm/addrspace.h"
 #include "proc/clock.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
 
-static void set_times(struct rusage *out, uint64_t user, uint64_t system)
-{
-    struct timeval u = timeval_from_ns(user), s = timeval_from_ns(system);
+#define USER_TICK_NS 10000000UL /* AT_CLKTCK: 100 a second */
 
-    out->ru_utime.tv_sec = u.tv_sec;
-    out->ru_utime.tv_usec = u.tv_usec;
-    out->ru_stime.tv_sec = s.tv_sec;
-    out->ru_stime.tv_usec = s.tv_usec;
+void thread_tick(struct thread *t, uint64_t ns)
+{
+    if (t->user && arch_interrupted_user())
+        t->used.utime_ns += ns;
+    else
+        t->used.stime_ns += ns;
 }
 
-static void add_thread(struct rusage *out, const struct thread *t)
+void thread_count_fault(bool major)
 {
-    out->ru_nvcsw += (long)t->nvcsw;
-    out->ru_nivcsw += (long)t->nivcsw;
-    out->ru_minflt += (long)t->minflt;
-    out->ru_majflt += (long)t->majflt;
+    if (major)
+        current->used.majflt++;
+    else
+        current->used.minflt++;
 }
 
-void thread_cpu_times(struct thread *t, uint64_t *utime_ns, uint64_t *stime_ns)
+void usage_add(struct usage *to, const struct usage *from)
 {
-    uint64_t run = t->runtime_ns, user = t->utime_ns, sampled = user + t->stime_ns;
+    to->runtime_ns += from->runtime_ns;
+    to->utime_ns += from->utime_ns;
+    to->stime_ns += from->stime_ns;
+    to->nvcsw += from->nvcsw;
+    to->nivcsw += from->nivcsw;
+    to->minflt += from->minflt;
+    to->majflt += from->majflt;
+    to->maxrss = MAX(to->maxrss, from->maxrss);
+}
+
+/* The exact run time, divided as the ticks that hit user and kernel mode suggest. */
+static void divide_runtime(struct usage *u)
+{
+    uint64_t run = u->runtime_ns, sampled = u->utime_ns + u->stime_ns;
+
+    u->utime_ns = sampled ? run / 1024 * (u->utime_ns * 1024 / sampled) : run;
+    u->stime_ns = run - u->utime_ns;
+}
+
+static struct usage sampled_usage(const struct thread *t)
+{
+    struct usage u = t->used;
 
     if (t == current)
-        run += arch_time_ns() - t->run_start_ns;
-    *utime_ns = sampled ? run / 1024 * (user * 1024 / sampled) : run;
-    *stime_ns = run - *utime_ns;
+        u.runtime_ns += arch_time_ns() - t->run_start_ns;
+    return u;
 }
 
-/* Kilobytes: the most the process is known to have had; its present size counts, too. */
-static long peak_rss(struct process *p)
+struct usage thread_usage(const struct thread *t)
 {
-    struct addrspace *as = process_addrspace_get(p);
-    size_t now = as ? as->rss : 0;
+    struct usage u = sampled_usage(t);
 
-    addrspace_put(as);
-    return (long)(MAX(p->maxrss, now) * (PAGE_SIZE / 1024));
+    divide_runtime(&u);
+    return u;
 }
 
-static void process_usage(struct process *p, struct rusage *out)
+struct usage process_sampled_usage(struct process *p)
 {
-    uint64_t user, system;
     struct thread *t;
+    struct usage u;
 
-    memset(out, 0, sizeof(*out));
-    process_cpu_times(p, &user, &system);
-    set_times(out, user, system);
-    out->ru_maxrss = peak_rss(p);
     spin_lock(&p->lock);
-    out->ru_nvcsw = (long)p->nvcsw;
-    out->ru_nivcsw = (long)p->nivcsw;
-    out->ru_minflt = (long)p->minflt;
-    out->ru_majflt = (long)p->majflt;
-    list_for_each (t, &p->threads, proc_link)
-        add_thread(out, t);
+    u = p->dead;
+    list_for_each (t, &p->threads, proc_link) {
+        struct usage used = sampled_usage(t);
+
+        usage_add(&u, &used);
+    }
+    if (p->as)
+        u.maxrss = MAX(u.maxrss, p->as->rss);
     spin_unlock(&p->lock);
+    return u;
 }
 
-static void children_usage(struct process *p, struct rusage *out)
+struct usage process_usage(struct process *p)
 {
-    memset(out, 0, sizeof(*out));
+    struct usage u = process_sampled_usage(p);
+
+    divide_runtime(&u);
+    return u;
+}
+
+struct rusage usage_export(const struct usage *u)
+{
+    struct timeval user = timeval_from_ns(u->utime_ns), sys = timeval_from_ns(u->stime_ns);
+
+    return (struct rusage){.ru_utime = {user.tv_sec, user.tv_usec},
+                           .ru_stime = {sys.tv_sec, sys.tv_usec},
+                           .ru_maxrss = (long)(u->maxrss * (PAGE_SIZE / 1024)),
+                           .ru_minflt = (long)u->minflt,
+                           .ru_majflt = (long)u->majflt,
+                           .ru_nvcsw = (long)u->nvcsw,
+                           .ru_nivcsw = (long)u->nivcsw};
+}
+
+static struct usage children_usage(struct process *p)
+{
+    struct usage u;
+
     spin_lock(&proctree_lock);
-    set_times(out, p->child_utime_ns, p->child_stime_ns);
-    out->ru_maxrss = (long)(p->child_maxrss * (PAGE_SIZE / 1024));
+    u = p->children_used;
     spin_unlock(&proctree_lock);
-}
-
-static void own_usage(struct thread *t, struct rusage *out)
-{
-    uint64_t user, system;
-
-    memset(out, 0, sizeof(*out));
-    thread_cpu_times(t, &user, &system);
-    set_times(out, user, system);
-    out->ru_maxrss = peak_rss(t->proc);
-    add_thread(out, t);
+    return u;
 }
 
 long sys_getrusage(int who, uaddr_t uusage)
 {
-    struct rusage usage;
+    struct process *p = current->proc;
+    struct rusage out;
+    struct usage u;
 
     switch (who) {
-    case RUSAGE_SELF: process_usage(current->proc, &usage); break;
-    case RUSAGE_CHILDREN: children_usage(current->proc, &usage); break;
-    case RUSAGE_THREAD: own_usage(current, &usage); break;
+    case RUSAGE_SELF: u = process_usage(p); break;
+    case RUSAGE_CHILDREN: u = children_usage(p); break;
+    case RUSAGE_THREAD:
+        u = thread_usage(current);
+        u.maxrss = process_usage(p).maxrss; /* memory is the process's */
+        break;
     default: return -EINVAL;
     }
-    return copy_to_user(uusage, &usage, sizeof(usage));
+    out = usage_export(&u);
+    return copy_to_user(uusage, &out, sizeof(out));
+}
+
+long sys_times(uaddr_t ubuf)
+{
+    struct usage own = process_usage(current->proc), children = children_usage(current->proc);
+    struct tms buf = {.tms_utime = (long)(own.utime_ns / USER_TICK_NS),
+                      .tms_stime = (long)(own.stime_ns / USER_TICK_NS),
+                      .tms_cutime = (long)(children.utime_ns / USER_TICK_NS),
+                      .tms_cstime = (long)(children.stime_ns / USER_TICK_NS)};
+
+    if (ubuf && copy_to_user(ubuf, &buf, sizeof(buf)))
+        return -EFAULT;
+    return (long)(arch_time_ns() / USER_TICK_NS);
 }

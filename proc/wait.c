@@ -71,7 +71,8 @@ void waiter_finish(struct waiter *w)
     w->wq = NULL;
 }
 
-void waitq_wake_all(struct waitq *wq)
+/* One: the first that really sleeps, since one that is awake already has its own reason to be. */
+static void wake(struct waitq *wq, bool all)
 {
     irqflags_t irq;
     struct waiter *w;
@@ -80,23 +81,19 @@ void waitq_wake_all(struct waitq *wq)
         return;
     irq = spin_lock_irqsave(&wq->lock);
     list_for_each (w, &wq->list, link)
-        sched_wake(w->thread);
+        if (sched_wake(w->thread) && !all)
+            break;
     spin_unlock_irqrestore(&wq->lock, irq);
 }
 
-/* Wakes the first that really sleeps: one that is awake already has its own reason to be. */
+void waitq_wake_all(struct waitq *wq)
+{
+    wake(wq, true);
+}
+
 void waitq_wake_one(struct waitq *wq)
 {
-    irqflags_t irq;
-    struct waiter *w;
-
-    if (waitq_idle(wq))
-        return;
-    irq = spin_lock_irqsave(&wq->lock);
-    list_for_each (w, &wq->list, link)
-        if (sched_wake(w->thread))
-            break;
-    spin_unlock_irqrestore(&wq->lock, irq);
+    wake(wq, false);
 }
 
 /* ---- Mutexes ---- */
@@ -127,20 +124,18 @@ void mutex_check_acquire(struct mutex *m)
         panic("a mutex is taken in an interrupt handler");
     if (mutex_held(m))
         panic("mutex of rank %u is taken twice", m->rank);
-    if (m->rank != MUTEX_NONE && t->mutex_mask >> m->rank)
+    if (t->mutex_mask >> m->rank)
         panic("mutex of rank %u is taken while ranks 0x%lx are held", m->rank, t->mutex_mask);
 }
 
 void mutex_note_acquired(struct mutex *m)
 {
-    if (m->rank != MUTEX_NONE)
-        current->mutex_mask |= 1UL << m->rank;
+    current->mutex_mask |= 1UL << m->rank;
 }
 
 void mutex_note_release(struct mutex *m)
 {
     if (!mutex_held(m))
         panic("mutex of rank %u is released by a thread that does not hold it", m->rank);
-    if (m->rank != MUTEX_NONE)
-        current->mutex_mask &= ~(1UL << m->rank);
+    current->mutex_mask &= ~(1UL << m->rank);
 }

@@ -405,6 +405,7 @@ TEST(proc_self_files)
     CHECK_EQ(proc_field("/proc/self/status", "Pid"), getpid());
     CHECK_EQ(proc_field("/proc/self/status", "PPid"), getppid());
     CHECK_EQ(status_field(getpid(), "Tgid"), getpid());
+    CHECK_EQ(status_field(1, "PPid"), 0);
     CHECK(read_file("/proc/self/cmdline", text, sizeof(text)) > 0);
     CHECK(strstr(text, "unit"));
     CHECK(read_file("/proc/self/maps", text, sizeof(text)) > 0);

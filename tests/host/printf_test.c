@@ -58,7 +58,7 @@ static const uint64_t values[] = {
 
 static void compare_number(const char *fmt, const char *length, uint64_t v)
 {
-    if (!strcmp(length, "hh") || !strcmp(length, "h") || !*length)
+    if (!*length)
         COMPARE(fmt, (int)v);
     else
         COMPARE(fmt, v);
@@ -66,16 +66,16 @@ static void compare_number(const char *fmt, const char *length, uint64_t v)
 
 static void test_numbers(void)
 {
-    static const char *const flags[] = {"", "-", "0", "+", " ", "#", "-0", "0#", "+0", "-#", "+ "};
+    static const char *const flags[] = {"", "-", "0", "-0"};
     static const char *const widths[] = {"", "1", "8", "25"};
     static const char *const precisions[] = {"", ".", ".0", ".1", ".12"};
-    static const char *const lengths[] = {"", "hh", "h", "l", "ll", "z", "t", "j"};
+    static const char *const lengths[] = {"", "l", "ll", "z"};
 
     for (size_t f = 0; f < ARRAY_SIZE(flags); f++)
         for (size_t w = 0; w < ARRAY_SIZE(widths); w++)
             for (size_t p = 0; p < ARRAY_SIZE(precisions); p++)
                 for (size_t l = 0; l < ARRAY_SIZE(lengths); l++)
-                    for (const char *c = "diuxXo"; *c; c++)
+                    for (const char *c = "diuxo"; *c; c++)
                         for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
                             char fmt[40];
 

@@ -134,21 +134,6 @@ static void test_strings(void)
     CHECK(k_strlcpy(NULL, "ab", 0) == 2);
 }
 
-static void test_pages(void)
-{
-    unsigned char *a = aligned_alloc(4096, 4096), *b = aligned_alloc(4096, 4096);
-
-    for (int i = 0; i < 4096; i++)
-        a[i] = rand();
-    page_copy_words(b, a);
-    CHECK(!memcmp(a, b, 4096));
-    page_clear_words(a);
-    memset(b, 0, 4096);
-    CHECK(!memcmp(a, b, 4096));
-    free(a);
-    free(b);
-}
-
 static void test_numbers(void)
 {
     const char *end;
@@ -170,7 +155,6 @@ int main(void)
     test_set();
     test_compare();
     test_strings();
-    test_pages();
     test_numbers();
     printf("string_test: %u checks passed\n", checks);
     return 0;

@@ -350,11 +350,6 @@ void page_release(struct page *p)
     ASAN_POISON_MEMORY_REGION(page_va(p), PAGE_SIZE);
 }
 
-void page_clear_words(void *dst)
-{
-    memset(dst, 0, PAGE_SIZE);
-}
-
 struct kcache *kcache_create(const char *name, size_t size)
 {
     struct kcache *c = malloc(sizeof(*c));
