@@ -205,9 +205,10 @@ static void evict(struct inode *ip)
         ip->sb->ops->evict_inode(ip);
     spin_lock(&icache_lock);
     remove_locked(ip);
+    object_free(
+        ip); /* within the lock: the superblock may go once its last inode is off the list */
     spin_unlock(&icache_lock);
     waitq_wake_all(&icache_wait);
-    object_free(ip);
 }
 
 void inode_put(struct inode *ip)
@@ -263,33 +264,36 @@ size_t inode_cache_shrink(size_t want)
     return freed * sizeof(struct inode) / PAGE_SIZE;
 }
 
-/* *busy: some are in use. */
-static struct inode *claim_unused_of(struct superblock *sb, bool *busy)
+/* *out: an unused one, or NULL. False if others are still evicting what is left: ask again. */
+static bool claim_unused_of(struct superblock *sb, struct inode **out)
 {
-    struct inode *ip, *found = NULL;
+    struct inode *ip;
+    bool evicting = false;
 
-    *busy = false;
+    *out = NULL;
     spin_lock(&icache_lock);
     list_for_each (ip, &sb->inodes, sb_link) {
-        if (!atomic_load_explicit(&ip->refs, memory_order_relaxed) && !ip->evicting) {
+        evicting |= ip->evicting;
+        if (!ip->evicting && !atomic_load_explicit(&ip->refs, memory_order_relaxed)) {
             claim_locked(ip);
-            found = ip;
+            *out = ip;
             break;
         }
-        *busy = true;
     }
     spin_unlock(&icache_lock);
-    return found;
+    return *out || !evicting;
 }
 
 bool inode_cache_drop_sb(struct superblock *sb)
 {
     struct inode *ip;
-    bool busy;
 
-    while ((ip = claim_unused_of(sb, &busy)))
+    for (;;) {
+        wait_event(&icache_wait, claim_unused_of(sb, &ip));
+        if (!ip)
+            return list_empty(&sb->inodes);
         evict(ip);
-    return !busy;
+    }
 }
 
 /* ---- Writing attributes back ------------------------------------------------------------------ */

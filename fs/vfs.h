@@ -38,6 +38,11 @@ struct timespec64 {
     int64_t nsec;
 };
 
+static inline int first_error(int first, int second)
+{
+    return first ? first : second;
+}
+
 /* ---- File systems ---------------------------------------------------------------------------- */
 struct fs_type {
     const char *name; /* "ext2", "tmpfs", "proc", "devtmpfs" */
@@ -77,7 +82,7 @@ struct super_ops {
      * is wanted. Its pages are gone already and its attributes written. Then free_inode. May sleep.
      */
     void (*evict_inode)(struct inode *ip);
-    void (*free_inode)(struct inode *ip);
+    void (*free_inode)(struct inode *ip); /* only memory: under a spinlock */
 };
 
 struct superblock {
@@ -360,10 +365,6 @@ long flock_fcntl(struct file *f, int cmd, uaddr_t arg);
 /* Over `at`; NULL: it becomes the root. */
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options);
-static inline int first_error(int first, int second)
-{
-    return first ? first : second;
-}
 void vfs_sync_all(bool wait); /* false: begins what is due */
 int vfs_sync_sb(struct superblock *sb);
 void flusher_start(void);
