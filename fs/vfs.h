@@ -161,11 +161,10 @@ struct inode {
     struct timespec64 atime, mtime, ctime; /* (i) */
     uint64_t blocks;                       /* (i) of 512 bytes */
     struct mapping mapping;                /* page cache; mapping.size is the file's size */
-    bool dirty;                            /* (icache lock) attributes to be written */
-    bool evicting;     /* (icache lock) on its way out: wait and look up again */
-    bool fresh;        /* (icache lock) being read: wait */
+    bool busy;         /* (icache lock) being read, or on its way out: wait and look up again */
     struct pipe *pipe; /* FIFOs: (i) */
-    struct list hash_link, sb_link, lru_link, dirty_link; /* (icache lock) */
+    struct list hash_link, sb_link, lru_link; /* (icache lock) */
+    struct list dirty_link;                   /* (icache lock) linked: attributes to be written */
     void *fs_private;
     struct list locks; /* fs/flock.c's */
 };
@@ -220,9 +219,9 @@ struct dentry {
     char *name;                 /* (d) */
     uint16_t len;               /* (d) */
     uint32_t hash;              /* (d) */
-    bool hashed;                /* (d) false: deleted, or never cached */
     bool touched;               /* (d) found since the shrinker last looked */
-    struct list hash_link, child_link, children, lru_link; /* (d) */
+    struct list hash_link;      /* (d) not linked: deleted, or never cached */
+    struct list child_link, children, lru_link; /* (d) */
 };
 
 void dcache_init(void);
