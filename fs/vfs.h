@@ -359,7 +359,7 @@ static inline unsigned dev_minor(uint32_t dev)
 long pipe_fcntl(struct file *f, int cmd, uint64_t arg); /* F_GETPIPE_SZ, F_SETPIPE_SZ */
 /* The owner's are given up: an open file's at its last close, a struct files's at any close. */
 void flock_release(struct inode *ip, const void *owner);
-long flock_fcntl(struct file *f, int cmd, uaddr_t arg);
+long flock_fcntl(struct file *f, int fd, int cmd, uaddr_t arg);
 
 /* Over `at`; NULL: it becomes the root. */
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
