@@ -13,7 +13,8 @@ extern struct spinlock dcache_lock; /* RANK_DCACHE: all fields marked (d) */
 extern struct mutex mount_lock; /* MUTEX_MOUNT */
 extern struct list mounts;
 
-/* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). Panics without memory: at boot. */
+/* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). At boot: panics without
+ * memory. */
 struct list *hash_buckets(uint32_t *mask);
 /* What is known of the name, referenced and perhaps negative; NULL: nothing. */
 struct dentry *dcache_get(const struct dentry *parent, const char *name, size_t len);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names: mknod, mkdir, symlink, link, unlink, rmdir, rename. Each looks the last name up in its locked
- * directory, checks everything, and only then asks the file system. An inode whose last name went
- * is evicted after the directory's lock is dropped.
+ * Names: mknod, mkdir, symlink, link, unlink, rmdir, rename. Each looks the last name up in its
+ * locked directory, checks everything, and only then asks the file system. An inode whose last name
+ * went is evicted after the directory's lock is dropped.
  */
 #include "fs/dcache.h"
 #include "mm/kmalloc.h"

@@ -227,7 +227,8 @@ struct dentry {
 void dcache_init(void);
 struct dentry *dentry_ref(struct dentry *d);
 void dentry_put(struct dentry *d); /* NULL and err_ptr are fine. May sleep */
-/* A file system's root "/", or a nameless file "pipe:[7]"; unhashed. Takes the inode's reference, on failure (NULL) too. */
+/* A file system's root "/", or a nameless file "pipe:[7]"; unhashed. Takes the inode's reference, on
+ * failure (NULL) too. */
 struct dentry *dentry_make_anon(const char *name, struct inode *ip);
 /* The name goes (a process is gone, a file was unlinked): found no more, users keep it. */
 void dentry_unhash(struct dentry *d);
