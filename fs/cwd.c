@@ -101,7 +101,7 @@ static long copy_cwd(struct dentry *cwd, char *text, uaddr_t buf, size_t size)
     char *path;
     size_t len;
 
-    if (!cwd->hashed && cwd->parent != cwd)
+    if (dentry_removed(cwd))
         return -ENOENT; /* removed while we are in it */
     path = dentry_path(cwd, text, PATH_MAX);
     if (is_err(path))

@@ -146,7 +146,6 @@ void dentry_put(struct dentry *d)
 
 static void hash_locked(struct dentry *d)
 {
-    d->hashed = true;
     list_add(&buckets[d->hash & bucket_mask], &d->hash_link);
     list_add_tail(&lru, &d->lru_link);
     atomic_fetch_and_explicit(&d->refs, ~DENTRY_DEAD, memory_order_acq_rel);
@@ -154,7 +153,6 @@ static void hash_locked(struct dentry *d)
 
 static void unhash_locked(struct dentry *d)
 {
-    d->hashed = false;
     list_del(&d->hash_link);
     list_del(&d->lru_link);
     atomic_fetch_or_explicit(&d->refs, DENTRY_DEAD, memory_order_acq_rel);
@@ -165,7 +163,7 @@ void dentry_set(struct dentry *d, struct inode *ip)
     spin_lock(&dcache_lock);
     assert(!d->inode);
     d->inode = ip;
-    if (!d->hashed)
+    if (list_empty(&d->hash_link))
         hash_locked(d);
     spin_unlock(&dcache_lock);
 }
@@ -206,7 +204,7 @@ void dentry_move(struct dentry *d, struct dentry *to)
 /* dcache_lock held: takes d out of the cache if it has no user. Then destroy it, lock dropped. */
 static bool kill_locked(struct dentry *d)
 {
-    if (!d->hashed || atomic_load_explicit(&d->refs, memory_order_acquire))
+    if (atomic_load_explicit(&d->refs, memory_order_acquire))
         return false;
     unhash_locked(d);
     return true;
@@ -314,7 +312,7 @@ char *dentry_path_locked(struct dentry *d, const struct dentry *root, char *buf,
     static const char deleted[] = " (deleted)";
     char *p = prepend(buf + size, buf, "", 1), *end = p;
 
-    if (!d->hashed && d->parent != d)
+    if (dentry_removed(d))
         end = p = prepend(p, buf, deleted, sizeof(deleted) - 1);
     while (d != root && p) {
         if (d->parent != d) {

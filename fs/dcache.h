@@ -13,7 +13,8 @@ extern struct spinlock dcache_lock; /* RANK_DCACHE: all fields marked (d) */
 extern struct mutex mount_lock; /* MUTEX_MOUNT */
 extern struct list mounts;
 
-/* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). Panics without memory: at boot. */
+/* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). At boot: panics without
+ * memory. */
 struct list *hash_buckets(uint32_t *mask);
 /* What is known of the name, referenced and perhaps negative; NULL: nothing. */
 struct dentry *dcache_get(const struct dentry *parent, const char *name, size_t len);
@@ -30,13 +31,13 @@ void dentry_set(struct dentry *d, struct inode *ip);
 /* d takes the place of `to` (negative, or its file was just replaced). */
 void dentry_move(struct dentry *d, struct dentry *to);
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d); /* or the same */
+/* The name is gone; what it named may live on. */
+static inline bool dentry_removed(const struct dentry *d)
+{
+    return list_empty(&d->hash_link) && d->parent != d;
+}
 /* Through all that is mounted on d; consumes and returns a reference. */
 struct dentry *dentry_top(struct dentry *d);
-
-static inline bool dentry_is_dir(const struct dentry *d)
-{
-    return S_ISDIR(d->inode->mode);
-}
 
 /* Inode locks nest parent before child; siblings are ordered by address or MUTEX_RENAME, which a
  * single rank cannot express: the second and later ones are taken without the rank check. */
@@ -74,8 +75,8 @@ struct walk {
 };
 
 /* w->dir becomes what the path names, or with WALK_PARENT its last name's directory. Whatever
- * the result, walk_end follows. */
-int walk_path(struct walk *w, int dirfd, const char *path, unsigned flags) must_check;
+ * the result, walk_end follows. owned: path, if it is to be freed then. */
+int walk_path(struct walk *w, int dirfd, const char *path, char *owned, unsigned flags) must_check;
 int walk_user_path(struct walk *w, int dirfd, uaddr_t upath, unsigned flags) must_check;
 void walk_end(struct walk *w);
 /* w->dir's inode is locked: the last name's dentry (perhaps negative), referenced; err_ptr. */
@@ -98,10 +99,6 @@ struct new_name {
 };
 /* In the locked directory w->dir, d (w's last name) becomes n. */
 int create_locked(struct walk *w, struct dentry *d, const struct new_name *n) must_check;
-/* May the caller remove d (positive) from the locked directory dir? 0, -EACCES, -EPERM, -EROFS,
- * -ENOTDIR, -EISDIR, -EBUSY (a mount point). */
-int check_remove(struct inode *dir, struct dentry *d, bool want_dir) must_check;
-
 /* fs/file.c: memory for a file is found before anything is done that a failure could not undo;
  * file_attach then cannot fail. err_ptr(-ENFILE, -ENOMEM). */
 struct file *file_reserve(void);

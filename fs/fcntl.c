@@ -47,7 +47,7 @@ static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
     case F_SETFL: return set_flags(f, (uint32_t)arg);
     case F_GETLK:
     case F_SETLK:
-    case F_SETLKW: return flock_fcntl(f, cmd, arg);
+    case F_SETLKW: return flock_fcntl(f, fd, cmd, arg);
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ: return pipe_fcntl(f, cmd, arg);
     case F_SETOWN: /* only for SIGIO, which nothing here sends */

@@ -25,8 +25,8 @@ struct file_lock {
     struct list link;
     const void *owner; /* struct file or struct files: only compared */
     int pid;           /* for F_GETLK; FLOCK_KIND: flock(2)'s */
-    bool exclusive;
-    off_t start, end; /* inclusive; TO_END: whatever the size */
+    short type;        /* F_RDLCK, F_WRLCK; in a request F_UNLCK too */
+    off_t start, end;  /* inclusive; TO_END: whatever the size */
 };
 
 static struct spinlock flock_lock = SPINLOCK_INIT(RANK_FILE, "file locks");
@@ -42,7 +42,7 @@ static bool overlaps(const struct file_lock *a, const struct file_lock *b)
 static bool conflicts(const struct file_lock *a, const struct file_lock *b)
 {
     return (a->pid == FLOCK_KIND) == (b->pid == FLOCK_KIND) && a->owner != b->owner &&
-           (a->exclusive || b->exclusive) && overlaps(a, b);
+           (a->type == F_WRLCK || b->type == F_WRLCK) && overlaps(a, b);
 }
 
 static struct file_lock *conflict_locked(struct inode *ip, const struct file_lock *want)
@@ -86,10 +86,10 @@ static void remove_locked(struct inode *ip, const struct file_lock *range, struc
     }
 }
 
-/* False: fl conflicts with another's. Else it is in the list, or its range given up if unlock. */
-static bool try_lock(struct inode *ip, struct file_lock *fl, bool unlock, struct file_lock **spare)
+/* False: fl conflicts with another's. Else it is in the list, or for F_UNLCK its range given up. */
+static bool try_lock(struct inode *ip, struct file_lock *fl, struct file_lock **spare)
 {
-    bool ok;
+    bool unlock = fl->type == F_UNLCK, ok;
 
     spin_lock(&flock_lock);
     ok = unlock || !conflict_locked(ip, fl);
@@ -103,7 +103,7 @@ static bool try_lock(struct inode *ip, struct file_lock *fl, bool unlock, struct
     return ok;
 }
 
-static int apply(struct inode *ip, const struct file_lock *want, bool unlock, bool wait)
+static int apply(struct inode *ip, const struct file_lock *want, bool wait)
 {
     struct file_lock *fl = kmalloc(sizeof(*fl), 0), *spare = kmalloc(sizeof(*spare), 0);
     int err = -ENOLCK;
@@ -111,11 +111,11 @@ static int apply(struct inode *ip, const struct file_lock *want, bool unlock, bo
     if (fl && spare) {
         *fl = *want;
         if (wait)
-            err = wait_event_interruptible(&flock_wait, try_lock(ip, fl, unlock, &spare));
+            err = wait_event_interruptible(&flock_wait, try_lock(ip, fl, &spare));
         else
-            err = try_lock(ip, fl, unlock, &spare) ? 0 : -EAGAIN;
+            err = try_lock(ip, fl, &spare) ? 0 : -EAGAIN;
     }
-    if (err || unlock)
+    if (err || want->type == F_UNLCK)
         kfree(fl);
     kfree(spare);
     return err;
@@ -140,12 +140,14 @@ void flock_release(struct inode *ip, const void *owner)
 static long flock_file(struct file *f, int op)
 {
     struct file_lock want = {.owner = f, .pid = FLOCK_KIND, .end = TO_END};
-    int kind = op & ~LOCK_NB;
 
-    if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
-        return -EINVAL;
-    want.exclusive = kind == LOCK_EX;
-    return apply(f->inode, &want, kind == LOCK_UN, !(op & LOCK_NB));
+    switch (op & ~LOCK_NB) {
+    case LOCK_SH: want.type = F_RDLCK; break;
+    case LOCK_EX: want.type = F_WRLCK; break;
+    case LOCK_UN: want.type = F_UNLCK; break;
+    default: return -EINVAL;
+    }
+    return apply(f->inode, &want, !(op & LOCK_NB));
 }
 
 long sys_flock(int fd, int op)
@@ -192,7 +194,7 @@ static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, 
     have = conflict_locked(ip, want);
     u->l_type = F_UNLCK;
     if (have) {
-        u->l_type = have->exclusive ? F_WRLCK : F_RDLCK;
+        u->l_type = have->type;
         u->l_whence = SEEK_SET;
         u->l_start = have->start;
         u->l_len = have->end == TO_END ? 0 : have->end - have->start + 1;
@@ -202,7 +204,24 @@ static long get_lock(struct inode *ip, struct file_lock *want, struct flock *u, 
     return copy_to_user(arg, u, sizeof(*u));
 }
 
-long flock_fcntl(struct file *f, int cmd, uaddr_t arg)
+/* Waits if need be. A thread may have closed fd meanwhile, which would have given the lock up. */
+static long set_lock(struct file *f, int fd, const struct file_lock *want, bool wait)
+{
+    struct file *now;
+    int err = apply(f->inode, want, wait);
+
+    if (err || want->type == F_UNLCK)
+        return err;
+    now = files_file_at(current->proc->files, fd);
+    if (now)
+        file_put(now);
+    if (now == f)
+        return 0;
+    flock_release(f->inode, want->owner);
+    return -EBADF;
+}
+
+long flock_fcntl(struct file *f, int fd, int cmd, uaddr_t arg)
 {
     static const uint8_t needed[] = {
         [F_RDLCK] = FMODE_READ, [F_WRLCK] = FMODE_WRITE, [F_UNLCK] = 0};
@@ -214,13 +233,13 @@ long flock_fcntl(struct file *f, int cmd, uaddr_t arg)
         return -EFAULT;
     if (u.l_type < 0 || u.l_type >= (int)ARRAY_SIZE(needed))
         return -EINVAL;
+    want.type = u.l_type;
     err = get_range(f, &u, &want);
     if (err)
         return err;
-    want.exclusive = u.l_type == F_WRLCK;
     if (cmd == F_GETLK)
         return u.l_type == F_UNLCK ? -EINVAL : get_lock(f->inode, &want, &u, arg);
     if ((f->mode & needed[u.l_type]) != needed[u.l_type])
         return -EBADF;
-    return apply(f->inode, &want, u.l_type == F_UNLCK, cmd == F_SETLKW);
+    return set_lock(f, fd, &want, cmd == F_SETLKW);
 }

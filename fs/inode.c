@@ -4,9 +4,9 @@
  * all file systems share about attributes: permission, owners, times, set-id bits.
  *
  *  [1] An inode is in the hash from its creation until its eviction is complete, so a number is
- *      never served by two objects. `fresh` (being read) and `evicting` ones are waited for.
+ *      never served by two objects. `busy` ones, being read or evicted, are waited for.
  *  [2] refs goes from 0 to 1, and from 1 to 0, only under icache_lock.
- *  [3] refs == 0 and not evicting: on the LRU list, nlink > 0.
+ *  [3] refs == 0 and not busy: on the LRU list, nlink > 0.
  *  [4] A dirty inode is on the dirty list; it is cleaned before its attributes are read for writing,
  *      so a change made meanwhile marks it again.
  *
@@ -25,7 +25,7 @@ static struct waitq icache_wait = WAITQ_INIT(icache_wait);
 static struct list *buckets;
 static uint32_t bucket_mask;
 static struct list lru = LIST_INIT(lru), dirty = LIST_INIT(dirty);
-static size_t ninodes, ndirty;
+static size_t ninodes;
 static struct kcache *plain_inodes;
 
 struct list *hash_buckets(uint32_t *mask)
@@ -57,7 +57,7 @@ size_t inode_cache_count(void)
 
 /* ---- Birth ------------------------------------------------------------------------------------ */
 
-static struct inode *object_alloc(struct superblock *sb, uint64_t ino, bool fresh)
+static struct inode *object_alloc(struct superblock *sb, uint64_t ino, bool busy)
 {
     struct inode *ip =
         sb->ops->alloc_inode ? sb->ops->alloc_inode(sb) : kcache_alloc(plain_inodes, ALLOC_ZERO);
@@ -68,7 +68,7 @@ static struct inode *object_alloc(struct superblock *sb, uint64_t ino, bool fres
     ip->ino = ino;
     ip->sb = sb;
     ip->nlink = 1;
-    ip->fresh = fresh;
+    ip->busy = busy;
     mutex_init(&ip->lock, MUTEX_INODE);
     mapping_init(&ip->mapping, NULL);
     list_init(&ip->hash_link);
@@ -88,21 +88,12 @@ static void object_free(struct inode *ip)
         kcache_free(plain_inodes, ip);
 }
 
-static void clean_locked(struct inode *ip)
-{
-    if (!ip->dirty)
-        return;
-    ip->dirty = false;
-    list_del(&ip->dirty_link);
-    ndirty--;
-}
-
 static void remove_locked(struct inode *ip)
 {
     list_del(&ip->hash_link);
     list_del(&ip->sb_link);
     list_del(&ip->lru_link);
-    clean_locked(ip);
+    list_del(&ip->dirty_link);
     ninodes--;
 }
 
@@ -128,7 +119,7 @@ static bool find_or_add(struct superblock *sb, uint64_t ino, struct inode *add, 
             list_add_tail(&sb->inodes, &add->sb_link);
             ninodes++;
         }
-    } else if (ip->fresh || ip->evicting) {
+    } else if (ip->busy) {
         ready = false;
     } else {
         inode_ref(ip);
@@ -156,7 +147,7 @@ struct inode *inode_get(struct superblock *sb, uint64_t ino)
     }
     err = sb->ops->read_inode(ip);
     spin_lock(&icache_lock);
-    ip->fresh = false;
+    ip->busy = false;
     if (err)
         remove_locked(ip);
     spin_unlock(&icache_lock);
@@ -194,7 +185,7 @@ struct inode *inode_ref(struct inode *ip)
 /* Nobody has a reference: from here on who wants the number waits. */
 static void claim_locked(struct inode *ip)
 {
-    ip->evicting = true;
+    ip->busy = true;
     list_del(&ip->lru_link);
 }
 
@@ -205,9 +196,10 @@ static void evict(struct inode *ip)
         ip->sb->ops->evict_inode(ip);
     spin_lock(&icache_lock);
     remove_locked(ip);
+    object_free(
+        ip); /* within the lock: the superblock may go once its last inode is off the list */
     spin_unlock(&icache_lock);
     waitq_wake_all(&icache_wait);
-    object_free(ip);
 }
 
 void inode_put(struct inode *ip)
@@ -241,7 +233,7 @@ static struct inode *claim_oldest(size_t *scan)
         if (atomic_load_explicit(&ip->refs, memory_order_relaxed))
             continue; /* in use again: comes back when it is put */
         /* Pages are the page cache's to take; an inode follows when its last page is gone. */
-        if (ip->dirty || ip->mapping.npages) {
+        if (!list_empty(&ip->dirty_link) || ip->mapping.npages) {
             list_add_tail(&lru, &ip->lru_link);
         } else {
             claim_locked(ip);
@@ -263,33 +255,36 @@ size_t inode_cache_shrink(size_t want)
     return freed * sizeof(struct inode) / PAGE_SIZE;
 }
 
-/* *busy: some are in use. */
-static struct inode *claim_unused_of(struct superblock *sb, bool *busy)
+/* *out: an unused one, or NULL. False if others are still evicting what is left: ask again. */
+static bool claim_unused_of(struct superblock *sb, struct inode **out)
 {
-    struct inode *ip, *found = NULL;
+    struct inode *ip;
+    bool evicting = false;
 
-    *busy = false;
+    *out = NULL;
     spin_lock(&icache_lock);
     list_for_each (ip, &sb->inodes, sb_link) {
-        if (!atomic_load_explicit(&ip->refs, memory_order_relaxed) && !ip->evicting) {
+        evicting |= ip->busy;
+        if (!ip->busy && !atomic_load_explicit(&ip->refs, memory_order_relaxed)) {
             claim_locked(ip);
-            found = ip;
+            *out = ip;
             break;
         }
-        *busy = true;
     }
     spin_unlock(&icache_lock);
-    return found;
+    return *out || !evicting;
 }
 
 bool inode_cache_drop_sb(struct superblock *sb)
 {
     struct inode *ip;
-    bool busy;
 
-    while ((ip = claim_unused_of(sb, &busy)))
+    for (;;) {
+        wait_event(&icache_wait, claim_unused_of(sb, &ip));
+        if (!ip)
+            return list_empty(&sb->inodes);
         evict(ip);
-    return !busy;
+    }
 }
 
 /* ---- Writing attributes back ------------------------------------------------------------------ */
@@ -299,11 +294,8 @@ void inode_mark_dirty(struct inode *ip)
     if (!ip->sb->ops->write_inode)
         return;
     spin_lock(&icache_lock);
-    if (!ip->dirty) {
-        ip->dirty = true;
+    if (list_empty(&ip->dirty_link))
         list_add_tail(&dirty, &ip->dirty_link);
-        ndirty++;
-    }
     spin_unlock(&icache_lock);
 }
 
@@ -325,10 +317,10 @@ static struct inode *pick_dirty(struct superblock *sb)
 
     spin_lock(&icache_lock);
     list_for_each (ip, &dirty, dirty_link) {
-        if ((sb && ip->sb != sb) || ip->evicting)
+        if ((sb && ip->sb != sb) || ip->busy)
             continue;
         found = inode_ref(ip);
-        clean_locked(ip);
+        list_del(&ip->dirty_link);
         break;
     }
     spin_unlock(&icache_lock);
@@ -340,8 +332,8 @@ int inode_write_dirty(struct superblock *sb, bool wait)
     struct inode *ip;
     int first = 0;
 
-    /* What becomes dirty meanwhile is for the next round: writers must not keep us here. */
-    for (size_t left = READ_ONCE(ndirty); left && (ip = pick_dirty(sb)); left--) {
+    /* What becomes dirty over and over is for the next round: writers must not keep us here. */
+    for (size_t left = inode_cache_count(); left && (ip = pick_dirty(sb)); left--) {
         first = first_error(first, write_attributes(ip, wait));
         inode_put(ip);
     }
@@ -355,8 +347,8 @@ int inode_sync(struct inode *ip, bool data_only)
 
     (void)data_only; /* size and blocks travel with the attributes */
     spin_lock(&icache_lock);
-    was_dirty = ip->dirty;
-    clean_locked(ip);
+    was_dirty = !list_empty(&ip->dirty_link);
+    list_del(&ip->dirty_link);
     spin_unlock(&icache_lock);
     if (was_dirty)
         err = first_error(err, write_attributes(ip, true));

@@ -150,8 +150,8 @@ static int attach(struct superblock *sb, struct dentry *at)
         vfs_root = dentry_ref(sb->root);
     else if (at->mounted)
         err = -EBUSY;
-    else if (!at->hashed && at->parent != at)
-        err = -ENOENT; /* removed meanwhile */
+    else if (dentry_removed(at))
+        err = -ENOENT;
     else
         at->mounted = sb;
     if (!err && at)

@@ -234,7 +234,7 @@ static struct dentry *start_dir(const struct walk *w, int dirfd)
     return err_ptr(-ENOTDIR);
 }
 
-static int walk_from(struct walk *w, int dirfd, const char *path, char *owned, unsigned flags)
+int walk_path(struct walk *w, int dirfd, const char *path, char *owned, unsigned flags)
 {
     struct process *p = current->proc;
 
@@ -250,17 +250,12 @@ static int walk_from(struct walk *w, int dirfd, const char *path, char *owned, u
     return is_err(w->dir) ? ptr_err(w->dir) : walk_on(w);
 }
 
-int walk_path(struct walk *w, int dirfd, const char *path, unsigned flags)
-{
-    return walk_from(w, dirfd, path, NULL, flags);
-}
-
 int walk_user_path(struct walk *w, int dirfd, uaddr_t upath, unsigned flags)
 {
     char *path = path_from_user(upath);
 
     *w = (struct walk){0};
-    return is_err(path) ? ptr_err(path) : walk_from(w, dirfd, path, path, flags);
+    return is_err(path) ? ptr_err(path) : walk_path(w, dirfd, path, path, flags);
 }
 
 void walk_end(struct walk *w)
@@ -282,7 +277,7 @@ static struct dentry *walk_result(struct walk *w, int err)
 struct dentry *path_lookup(const char *path)
 {
     struct walk w;
-    int err = walk_path(&w, AT_FDCWD, path, 0);
+    int err = walk_path(&w, AT_FDCWD, path, NULL, 0);
 
     return walk_result(&w, err);
 }

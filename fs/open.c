@@ -131,7 +131,7 @@ struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode)
     f = file_reserve();
     if (is_err(f))
         return f;
-    err = walk_path(&w, dirfd, path, flags & O_CREAT ? WALK_PARENT : follow);
+    err = walk_path(&w, dirfd, path, NULL, flags & O_CREAT ? WALK_PARENT : follow);
     if (!err && (flags & O_CREAT))
         err = open_create(f, &w, flags, mode);
     else if (!err)

@@ -38,6 +38,11 @@ struct timespec64 {
     int64_t nsec;
 };
 
+static inline int first_error(int first, int second)
+{
+    return first ? first : second;
+}
+
 /* ---- File systems ---------------------------------------------------------------------------- */
 struct fs_type {
     const char *name; /* "ext2", "tmpfs", "proc", "devtmpfs" */
@@ -77,7 +82,7 @@ struct super_ops {
      * is wanted. Its pages are gone already and its attributes written. Then free_inode. May sleep.
      */
     void (*evict_inode)(struct inode *ip);
-    void (*free_inode)(struct inode *ip);
+    void (*free_inode)(struct inode *ip); /* only memory: under a spinlock */
 };
 
 struct superblock {
@@ -156,11 +161,10 @@ struct inode {
     struct timespec64 atime, mtime, ctime; /* (i) */
     uint64_t blocks;                       /* (i) of 512 bytes */
     struct mapping mapping;                /* page cache; mapping.size is the file's size */
-    bool dirty;                            /* (icache lock) attributes to be written */
-    bool evicting;     /* (icache lock) on its way out: wait and look up again */
-    bool fresh;        /* (icache lock) being read: wait */
+    bool busy;         /* (icache lock) being read, or on its way out: wait and look up again */
     struct pipe *pipe; /* FIFOs: (i) */
-    struct list hash_link, sb_link, lru_link, dirty_link; /* (icache lock) */
+    struct list hash_link, sb_link, lru_link; /* (icache lock) */
+    struct list dirty_link;                   /* (icache lock) linked: attributes to be written */
     void *fs_private;
     struct list locks; /* fs/flock.c's */
 };
@@ -215,15 +219,16 @@ struct dentry {
     char *name;                 /* (d) */
     uint16_t len;               /* (d) */
     uint32_t hash;              /* (d) */
-    bool hashed;                /* (d) false: deleted, or never cached */
     bool touched;               /* (d) found since the shrinker last looked */
-    struct list hash_link, child_link, children, lru_link; /* (d) */
+    struct list hash_link;      /* (d) not linked: deleted, or never cached */
+    struct list child_link, children, lru_link; /* (d) */
 };
 
 void dcache_init(void);
 struct dentry *dentry_ref(struct dentry *d);
 void dentry_put(struct dentry *d); /* NULL and err_ptr are fine. May sleep */
-/* A file system's root "/", or a nameless file "pipe:[7]"; unhashed. Takes the inode's reference, on failure (NULL) too. */
+/* A file system's root "/", or a nameless file "pipe:[7]"; unhashed. Takes the inode's reference, on
+ * failure (NULL) too. */
 struct dentry *dentry_make_anon(const char *name, struct inode *ip);
 /* The name goes (a process is gone, a file was unlinked): found no more, users keep it. */
 void dentry_unhash(struct dentry *d);
@@ -355,15 +360,11 @@ static inline unsigned dev_minor(uint32_t dev)
 long pipe_fcntl(struct file *f, int cmd, uint64_t arg); /* F_GETPIPE_SZ, F_SETPIPE_SZ */
 /* The owner's are given up: an open file's at its last close, a struct files's at any close. */
 void flock_release(struct inode *ip, const void *owner);
-long flock_fcntl(struct file *f, int cmd, uaddr_t arg);
+long flock_fcntl(struct file *f, int fd, int cmd, uaddr_t arg);
 
 /* Over `at`; NULL: it becomes the root. */
 int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t flags,
               const char *options);
-static inline int first_error(int first, int second)
-{
-    return first ? first : second;
-}
 void vfs_sync_all(bool wait); /* false: begins what is due */
 int vfs_sync_sb(struct superblock *sb);
 void flusher_start(void);

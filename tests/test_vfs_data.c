@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -508,6 +509,49 @@ TEST(vfs_record_locks)
     l = range(F_RDLCK, INT64_MIN, -1);
     CHECK_ERRNO(fcntl(fd, F_SETLK, &l), EINVAL);
     CHECK_ERRNO(fcntl(fd, F_SETLK, BAD), EFAULT);
+}
+
+static struct gate waits_for_lock;
+static int lock_errno;
+
+static void *wait_for_lock(void *fd)
+{
+    struct flock l = range(F_WRLCK, 0, 0);
+
+    gate_open(&waits_for_lock);
+    lock_errno = fcntl(*(int *)fd, F_SETLKW, &l) ? errno : 0;
+    return NULL;
+}
+
+TEST(vfs_record_lock_close)
+{
+    int fd = open_new("f"), other = CHECK_OK(open("f", O_RDWR));
+    struct flock l = range(F_WRLCK, 0, 0);
+    struct gate held, leave;
+    pthread_t t;
+    pid_t pid;
+
+    gate_init(&held);
+    gate_init(&leave);
+    gate_init(&waits_for_lock);
+    pid = fork_child();
+    if (!pid) {
+        CHECK_OK(fcntl(other, F_SETLK, &l));
+        gate_open(&held);
+        gate_wait(&leave);
+        _exit(0);
+    }
+    gate_wait(&held);
+    CHECK_EQ(pthread_create(&t, NULL, wait_for_lock, &fd), 0);
+    gate_wait(&waits_for_lock);
+    for (int i = 0; i < 100; i++)
+        sched_yield(); /* most likely it waits by now; the result is the same */
+    CHECK_OK(close(fd));
+    gate_open(&leave);
+    CHECK_EXIT(pid, 0);
+    CHECK_EQ(pthread_join(t, NULL), 0);
+    CHECK_EQ(lock_errno, EBADF);
+    CHECK_EQ(try_range(F_WRLCK, 0, 0), 0);
 }
 
 TEST(vfs_cloexec)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// with: fs/inode.c fs/dcache.c fs/namei.c fs/namespace.c fs/rename.c fs/open.c fs/file.c fs/fdtable.c
+// with: fs/inode.c fs/dcache.c fs/namei.c fs/namespace.c fs/open.c fs/file.c fs/fdtable.c
 // with: fs/cwd.c fs/fcntl.c fs/regular.c fs/read_write.c fs/readdir.c fs/stat.c fs/attr.c fs/pipe.c
 // with: fs/tmpfs.c fs/mount.c fs/sync.c fs/flock.c mm/radix.c mm/pagecache.c mm/pagewrite.c
 // with: mm/writeback.c mm/reclaim.c tests/host/stub/os.c
