@@ -40,6 +40,7 @@ int block_register(struct block_device *bd)
     if (!bd->name[0])
         snprintf(bd->name, sizeof(bd->name), "vd%c", 'a' + device_count);
     device_count++;
+    block_cache_init(bd);
     list_add_tail(&devices, &bd->link);
     pr_info("%s: %lu sectors%s%s\n", bd->name, bd->sectors, bd->read_only ? ", read-only" : "",
             bd->has_flush ? ", write cache" : "");
@@ -64,6 +65,16 @@ struct block_device *block_at(unsigned i)
         if (i-- == 0)
             return bd;
     return NULL;
+}
+
+size_t block_cached_pages(void)
+{
+    struct block_device *bd;
+    size_t n = 0;
+
+    list_for_each (bd, &devices, link)
+        n += READ_ONCE(bd->mapping.npages);
+    return n;
 }
 
 static uint64_t count_sectors(const struct bio *bio)

@@ -72,12 +72,12 @@ _Static_assert(sizeof(struct ext2_super) == 1024, "superblock");
 _Static_assert(offsetof(struct ext2_super, s_reserved_gdt_blocks) == 0xce, "superblock");
 _Static_assert(offsetof(struct ext2_super, s_want_extra_isize) == 0x15e, "superblock");
 
+enum ext2_kind { EXT2_BLOCKS, EXT2_INODES };
+
 struct ext2_group_desc {
-    uint32_t bg_block_bitmap;
-    uint32_t bg_inode_bitmap;
+    uint32_t bg_bitmap[2]; /* by enum ext2_kind: of blocks, of inodes */
     uint32_t bg_inode_table;
-    uint16_t bg_free_blocks_count;
-    uint16_t bg_free_inodes_count;
+    uint16_t bg_free_count[2];
     uint16_t bg_used_dirs_count;
     uint16_t kept[7];
 };

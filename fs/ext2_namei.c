@@ -32,27 +32,27 @@ static int find_entry_of(struct inode *dir, const char *name, size_t len, struct
 
     if (err)
         return err;
-    if (slot->ino == ip->ino)
+    if (slot->entry->inode == ip->ino)
         return 0;
-    buf_put(slot->buf);
+    block_put(slot->block);
+    slot->block = NULL;
     return -EIO;
 }
 
-static void drop_link(struct inode *ip)
+static void drop_links(struct inode *ip, uint32_t n)
 {
-    if (ip->nlink)
-        ip->nlink--;
+    ip->nlink -= MIN(n, ip->nlink);
     inode_touch(ip, TOUCH_CTIME);
     if (!ip->nlink)
         ext2_add_orphan(ip);
 }
 
-static void drop_directory(struct inode *parent, struct inode *ip)
+/* A name of ip in parent is gone: an empty directory's only one. */
+static void drop_name(struct inode *parent, struct inode *ip)
 {
-    ip->nlink = 0;
-    inode_touch(ip, TOUCH_CTIME);
-    ext2_add_orphan(ip);
-    drop_link(parent); /* its ".." */
+    drop_links(ip, S_ISDIR(ip->mode) ? ip->nlink : 1);
+    if (S_ISDIR(ip->mode))
+        drop_links(parent, 1); /* its ".." */
 }
 
 /* A directory has one parent. If a damaged tree had circles, locking parent before child could end
@@ -62,14 +62,16 @@ static int check_parent(struct inode *dir, struct inode *ip)
 {
     struct ext2_slot dotdot;
     int err = ext2_dir_find(ip, "..", 2, &dotdot);
+    uint32_t parent;
 
     if (err)
         return err == -ENOENT ? -EIO : err;
-    buf_put(dotdot.buf);
-    if (dotdot.ino == dir->ino)
+    parent = dotdot.entry->inode;
+    block_put(dotdot.block);
+    if (parent == dir->ino)
         return 0;
     ext2_error(ext2_fs_of(dir), "directory %lu: its parent is %u, but %lu has it as well", ip->ino,
-               dotdot.ino, dir->ino);
+               parent, dir->ino);
     return -EIO;
 }
 
@@ -78,15 +80,17 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
     struct ext2_slot slot;
     struct inode *ip;
     int err = ext2_dir_find(dir, name, len, &slot);
+    uint32_t ino;
 
     if (err)
         return err;
-    buf_put(slot.buf);
-    if (slot.ino == dir->ino) {
+    ino = slot.entry->inode;
+    block_put(slot.block);
+    if (ino == dir->ino) {
         ext2_error(ext2_fs_of(dir), "directory %lu contains itself", dir->ino);
         return -EIO;
     }
-    ip = inode_get(dir->sb, slot.ino);
+    ip = inode_get(dir->sb, ino);
     if (is_err(ip))
         return ptr_err(ip);
     err = S_ISDIR(ip->mode) ? check_parent(dir, ip) : 0;
@@ -146,7 +150,10 @@ static int mkdir(struct inode *dir, const char *name, size_t len, uint32_t mode,
     if (err)
         return err;
     ip->nlink = 2;
-    err = add_new(dir, name, len, ip, ext2_dir_init(ip, dir), out);
+    err = ext2_dir_add(ip, ".", 1, ip);
+    if (!err)
+        err = ext2_dir_add(ip, "..", 2, dir);
+    err = add_new(dir, name, len, ip, err, out);
     if (err)
         return err;
     dir->nlink++;
@@ -208,35 +215,21 @@ static int link(struct inode *dir, const char *name, size_t len, struct inode *i
 
 /* ---- Removal ---------------------------------------------------------------------------------- */
 
-static int unlink(struct inode *dir, const char *name, size_t len, struct inode *ip)
+/* unlink and rmdir. */
+static int remove(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
     struct ext2_slot slot;
     int err;
 
     if (may_not_delete(dir, ip))
         return -EPERM;
-    err = find_entry_of(dir, name, len, ip, &slot);
-    if (err)
-        return err;
-    ext2_dir_remove(dir, &slot);
-    drop_link(ip);
-    return 0;
-}
-
-static int rmdir(struct inode *dir, const char *name, size_t len, struct inode *ip)
-{
-    struct ext2_slot slot;
-    int err;
-
-    if (may_not_delete(dir, ip))
-        return -EPERM;
-    err = ext2_dir_is_empty(ip);
+    err = S_ISDIR(ip->mode) ? ext2_dir_is_empty(ip) : 0;
     if (!err)
         err = find_entry_of(dir, name, len, ip, &slot);
     if (err)
         return err;
     ext2_dir_remove(dir, &slot);
-    drop_directory(dir, ip);
+    drop_name(dir, ip);
     return 0;
 }
 
@@ -261,8 +254,8 @@ static int check_rename(const struct rename *r)
 
 static void put_slot(struct ext2_slot *slot)
 {
-    if (slot->buf)
-        buf_put(slot->buf);
+    if (slot->block)
+        block_put(slot->block);
 }
 
 static int collect_slots(struct rename *r, const char *old_name, size_t old_len,
@@ -270,23 +263,15 @@ static int collect_slots(struct rename *r, const char *old_name, size_t old_len,
 {
     int err = find_entry_of(r->old_dir, old_name, old_len, r->ip, &r->old);
 
-    if (err) {
-        r->old.buf = NULL;
-        return err;
-    }
-    if (r->moves_dir) {
+    if (!err && r->moves_dir) {
         err = ext2_dir_find(r->ip, "..", 2, &r->dotdot);
-        if (err) {
-            r->dotdot.buf = NULL;
-            return err == -ENOENT ? -EIO : err;
-        }
+        if (err == -ENOENT)
+            err = -EIO;
     }
-    if (r->target) {
-        err = find_entry_of(r->new_dir, new_name, new_len, r->target, &r->victim);
-        if (err)
-            r->victim.buf = NULL;
+    if (err)
         return err;
-    }
+    if (r->target)
+        return find_entry_of(r->new_dir, new_name, new_len, r->target, &r->victim);
     return ext2_dir_add(r->new_dir, new_name, new_len, r->ip);
 }
 
@@ -295,15 +280,12 @@ static void commit_rename(struct rename *r)
 {
     if (r->target) {
         ext2_dir_replace(r->new_dir, &r->victim, r->ip);
-        if (S_ISDIR(r->target->mode))
-            drop_directory(r->new_dir, r->target);
-        else
-            drop_link(r->target);
+        drop_name(r->new_dir, r->target);
     }
     ext2_dir_remove(r->old_dir, &r->old);
     if (r->moves_dir) {
         ext2_dir_replace(r->ip, &r->dotdot, r->new_dir);
-        drop_link(r->old_dir);
+        drop_links(r->old_dir, 1);
         r->new_dir->nlink++;
         inode_mark_dirty(r->new_dir);
     }
@@ -379,7 +361,7 @@ static void after_write(struct inode *ip)
     uint32_t blocks = ext2_size_blocks(ext2_fs_of(ip), inode_size(ip));
 
     if (ei->alloc_end > blocks && !mapping_truncate(&ip->mapping, inode_size(ip)))
-        ext2_free_from(ip, blocks);
+        ext2_free_range(ip, blocks, UINT64_MAX);
     ei->alloc_end = 0;
 }
 
@@ -398,8 +380,8 @@ const struct inode_ops ext2_dir_ops = {
     .mknod = mknod,
     .symlink = symlink,
     .link = link,
-    .unlink = unlink,
-    .rmdir = rmdir,
+    .unlink = remove,
+    .rmdir = remove,
     .rename = rename,
 };
 const struct inode_ops ext2_file_inode_ops = {

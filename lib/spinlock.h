@@ -28,7 +28,6 @@ enum lock_rank {
     RANK_PROCESS,
     RANK_SIGNAL,
     RANK_FUTEX,
-    RANK_BUFFER,
     RANK_MAPPING, /* a page cache mapping's tree */
     RANK_LRU,
     RANK_PID,    /* process and thread numbers */
