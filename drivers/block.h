@@ -39,9 +39,7 @@ struct block_device {
     bool has_flush;
     void (*submit)(struct block_device *bd, struct bio *bio); /* queues; may sleep for a slot */
     void *driver_data;
-    struct list link;
-    struct mapping
-        mapping; /* the device's contents, as far as they are cached under its own name */
+    struct mapping mapping; /* the device's own page cache */
 };
 
 int block_register(struct block_device *bd); /* names it; never unregistered */
@@ -49,9 +47,7 @@ struct block_device *block_find(const char *name);
 struct block_device *block_at(unsigned i); /* NULL past the last */
 /* Checks the range (-EIO through done for requests beyond the end), then queues. */
 void bio_submit(struct block_device *bd, struct bio *bio);
-/* Synchronous helpers: 0 or -EIO. bio_flush succeeds at once where the device has no cache. */
-int bio_wait(struct block_device *bd, struct bio *bio);
-int block_flush(struct block_device *bd);
+int block_flush(struct block_device *bd); /* 0, -EIO, -ENOMEM; waits */
 
 size_t block_cached_pages(void); /* of all devices' own contents: "Buffers" */
 
@@ -95,5 +91,4 @@ void uart_throttle(bool stop); /* input: leave it where it is, for now. Any cont
 extern void (*uart_receive)(const char *s, size_t len); /* tty's; called from the interrupt */
 extern void (*uart_drained)(void);                      /* tty's: room in the output ring again */
 size_t uart_output_pending(void);
-size_t entropy_read(void *buf, size_t len); /* virtio-rng; may sleep; bytes given */
-int rtc_read(uint64_t *ns_since_epoch);     /* 0 or -ENODEV */
+int rtc_read(uint64_t *ns_since_epoch); /* 0 or -ENODEV */

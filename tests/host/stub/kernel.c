@@ -528,31 +528,6 @@ void bio_submit(struct block_device *bd, struct bio *bio)
     may_sleep();
 }
 
-struct completion {
-    bool done;
-    int err;
-};
-
-static void wake(struct bio *bio, int err)
-{
-    struct completion *c = bio->arg;
-
-    c->err = err;
-    c->done = true;
-}
-
-int bio_wait(struct block_device *bd, struct bio *bio)
-{
-    struct completion c = {0};
-
-    bio->done = wake;
-    bio->arg = &c;
-    bio_submit(bd, bio);
-    while (!c.done)
-        sleep_a_little();
-    return c.err;
-}
-
 int block_flush(struct block_device *bd)
 {
     (void)bd;
