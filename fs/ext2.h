@@ -31,8 +31,7 @@ struct ext2_fs { /* (I) unless marked; (A) alloc_lock */
     unsigned ngd_blocks;
     unsigned block_size, block_bits;
     unsigned inode_size;
-    uint16_t extra_isize; /* of new inodes */
-    uint32_t pointers;    /* in an indirect block */
+    uint32_t pointers; /* in an indirect block */
     uint32_t groups;
     uint32_t first_ino, table_blocks;
     uint32_t overhead; /* blocks that never hold data */
@@ -41,7 +40,6 @@ struct ext2_fs { /* (I) unless marked; (A) alloc_lock */
     uint16_t clean_state; /* s_state to write when all is written */
     struct mutex alloc_lock;
     struct ext2_space space[2]; /* by enum ext2_kind */
-    uint32_t generation;        /* (A) of the next new inode */
     struct list orphans;        /* (A) inodes without a name that are still in use */
     _Atomic unsigned errors_told;
     _Atomic bool damaged;
@@ -52,10 +50,9 @@ struct ext2_inode {
     struct mutex map_lock;                /* guards (M); and vfs.blocks */
     uint32_t block[EXT2_NBLOCKS];         /* (M) as on disk; a short symbolic link's text */
     uint32_t last_logical, last_physical; /* (M) what was allocated last: where to go on */
-    uint32_t alloc_end;  /* (i) block after the last one that a write got beyond the size */
-    uint32_t dir_hint;   /* (i) blocks before this one have no room worth looking for */
-    uint32_t flags;      /* (i) EXT2_FL_* */
-    uint32_t generation; /* (I) */
+    uint32_t alloc_end; /* (i) block after the last one that a write got beyond the size */
+    uint32_t dir_hint;  /* (i) blocks before this one have no room worth looking for */
+    uint32_t flags;     /* (i) EXT2_FL_* */
     uint32_t xattr_block;
     bool on_disk;       /* the inode's number is taken, its slot written */
     struct list orphan; /* (A) */

@@ -202,6 +202,8 @@ int ext2_dir_add(struct inode *dir, const char *name, size_t len, struct inode *
     unsigned used;
     int more;
 
+    if (ei->flags & EXT2_FL_IMMUTABLE)
+        return -EPERM;
     do {
         more = next_entry(dir, &s);
         if (!more)

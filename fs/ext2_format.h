@@ -124,6 +124,7 @@ struct ext2_dinode {
     uint32_t i_crtime_extra;
 };
 #define EXT2_OLD_INODE_SIZE 128
+#define EXT2_EXTRA_SIZE 32 /* i_extra_isize of new inodes: as ext4, with the version's high half */
 _Static_assert(offsetof(struct ext2_dinode, i_extra_isize) == EXT2_OLD_INODE_SIZE, "inode");
 
 struct ext2_dirent {

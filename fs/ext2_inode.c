@@ -153,7 +153,6 @@ static const char *decode(struct inode *ip, struct ext2_dinode *di)
     ip->mtime = decode_time(di->i_mtime, extra_of(fs, di, &di->i_mtime_extra));
     ip->ctime = decode_time(di->i_ctime, extra_of(fs, di, &di->i_ctime_extra));
     ei->flags = di->i_flags;
-    ei->generation = di->i_generation;
     ei->xattr_block = di->i_file_acl;
     ei->on_disk = true;
     memcpy(ei->block, di->i_block, sizeof(ei->block));
@@ -204,17 +203,6 @@ int ext2_read_inode(struct inode *ip)
 
 /* ---- Writing ---------------------------------------------------------------------------------- */
 
-/* The superblock must say that there are files beyond 2 GiB before there are. */
-static void note_large_file(struct ext2_fs *fs)
-{
-    mutex_lock(&fs->alloc_lock);
-    if (!(fs->super->s_feature_ro_compat & EXT2_RO_LARGE_FILE)) {
-        fs->super->s_feature_ro_compat |= EXT2_RO_LARGE_FILE;
-        block_mark_dirty(fs->super, sizeof(*fs->super));
-    }
-    mutex_unlock(&fs->alloc_lock);
-}
-
 static void encode(struct ext2_fs *fs, struct ext2_dinode *di, struct inode *ip)
 {
     struct ext2_inode *ei = ext2_inode_of(ip);
@@ -227,16 +215,12 @@ static void encode(struct ext2_fs *fs, struct ext2_dinode *di, struct inode *ip)
     di->i_gid = (uint16_t)ip->gid;
     di->i_gid_high = (uint16_t)(ip->gid >> 16);
     di->i_size = (uint32_t)size;
-    if (S_ISREG(ip->mode)) {
+    if (S_ISREG(ip->mode))
         di->i_size_high = (uint32_t)(size >> 32);
-        if (size > INT32_MAX)
-            note_large_file(fs);
-    }
     di->i_atime = encode_time(ip->atime, extra_of(fs, di, &di->i_atime_extra));
     di->i_mtime = encode_time(ip->mtime, extra_of(fs, di, &di->i_mtime_extra));
     di->i_ctime = encode_time(ip->ctime, extra_of(fs, di, &di->i_ctime_extra));
     di->i_flags = ei->flags;
-    di->i_generation = ei->generation;
     di->i_file_acl = ei->xattr_block;
     mutex_lock(&ei->map_lock);
     di->i_blocks = (uint32_t)ip->blocks;
@@ -257,7 +241,8 @@ static int write_slot(struct inode *ip, bool fresh, int64_t dtime)
     if (fresh) {
         memset(di, 0, fs->inode_size);
         if (fs->inode_size > EXT2_OLD_INODE_SIZE)
-            di->i_extra_isize = fs->extra_isize;
+            di->i_extra_isize =
+                MIN(fs->inode_size - EXT2_OLD_INODE_SIZE, (unsigned)EXT2_EXTRA_SIZE);
         if (extra_of(fs, di, &di->i_crtime_extra))
             di->i_crtime = encode_time(ip->ctime, &di->i_crtime_extra);
     }
@@ -295,9 +280,6 @@ int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode
     ei->on_disk = true;
     inode_init_owner(ip, dir, mode);
     ip->rdev = rdev;
-    mutex_lock(&fs->alloc_lock);
-    ei->generation = fs->generation++;
-    mutex_unlock(&fs->alloc_lock);
     set_ops(ip);
     err = write_slot(ip, true, 0);
     if (err) {

@@ -135,17 +135,6 @@ static const char *check_group(struct ext2_fs *fs, uint32_t g)
     return NULL;
 }
 
-static uint16_t extra_size_of_new_inodes(const struct ext2_fs *fs, const struct ext2_super *s)
-{
-    unsigned room = fs->inode_size - EXT2_OLD_INODE_SIZE;
-    unsigned full = sizeof(struct ext2_dinode) - EXT2_OLD_INODE_SIZE;
-    unsigned want = MAX(s->s_want_extra_isize, s->s_min_extra_isize);
-
-    if (want < full || want % 4)
-        want = ALIGN_UP(full, 4u) + 4; /* as ext4 has it: with the version's high half */
-    return (uint16_t)MIN(want, room);
-}
-
 static uint64_t largest_file(const struct ext2_fs *fs)
 {
     uint64_t p = fs->pointers, tree = EXT2_NDIRECT + p + p * p + p * p * p;
@@ -208,7 +197,6 @@ static int read_all(struct ext2_fs *fs)
         wrong = read_geometry(fs, s);
     if (wrong)
         return refuse(fs, wrong);
-    fs->extra_isize = extra_size_of_new_inodes(fs, s);
     fs->clean_state = s->s_state;
     fs->sb->block_size = fs->block_size;
     fs->sb->max_size = largest_file(fs);
@@ -258,11 +246,8 @@ static int ext2_sync(struct superblock *sb, bool wait)
 
 static int write_state(struct ext2_fs *fs, uint16_t state)
 {
-    mutex_lock(&fs->alloc_lock);
     fs->super->s_state = state;
-    fs->super->s_wtime = (uint32_t)current_time().sec;
     block_mark_dirty(fs->super, sizeof(*fs->super));
-    mutex_unlock(&fs->alloc_lock);
     return ext2_sync(fs->sb, true);
 }
 
@@ -276,6 +261,8 @@ static int begin_writing(struct ext2_fs *fs)
     fs->clean_state = s->s_state;
     s->s_mtime = (uint32_t)current_time().sec;
     s->s_mnt_count++;
+    if (s->s_rev_level) /* must be said before there are files beyond 2 GiB */
+        s->s_feature_ro_compat |= EXT2_RO_LARGE_FILE;
     return write_state(fs, s->s_state & (uint16_t)~EXT2_STATE_VALID);
 }
 
@@ -299,18 +286,11 @@ static int ext2_remount(struct superblock *sb, bool read_only)
 
     if (read_only == sb->read_only)
         return 0;
-    if (read_only) {
-        err = end_writing(fs);
-        if (!err)
-            sb->read_only = true;
-        return err;
-    }
-    if (!fs->may_write || sb->bdev->read_only)
+    if (!read_only && (!fs->may_write || sb->bdev->read_only))
         return -EROFS;
     sb->read_only = false;
-    err = begin_writing(fs);
-    if (err)
-        sb->read_only = true;
+    err = read_only ? end_writing(fs) : begin_writing(fs);
+    sb->read_only = read_only == !err;
     return err;
 }
 
@@ -387,7 +367,6 @@ static int ext2_mount(struct superblock *sb, const char *options)
     fs->bd = sb->bdev;
     mutex_init(&fs->alloc_lock, MUTEX_FSALLOC);
     list_init(&fs->orphans);
-    fs->generation = (uint32_t)current_time().nsec;
     sb->fs_private = fs;
     sb->ops = &ext2_super_ops;
 
