@@ -45,6 +45,7 @@ struct block_device {
 int block_register(struct block_device *bd); /* names it; never unregistered */
 struct block_device *block_find(const char *name);
 struct block_device *block_at(unsigned i); /* NULL past the last */
+struct block_device *block_of_minor(unsigned minor);
 /* Checks the range (-EIO through done for requests beyond the end), then queues. */
 void bio_submit(struct block_device *bd, struct bio *bio);
 int block_flush(struct block_device *bd); /* 0, -EIO, -ENOMEM; waits */

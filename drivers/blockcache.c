@@ -23,22 +23,19 @@
 
 /* ---- Requests --------------------------------------------------------------------------------- */
 
-/* Each is given back when its I/O is done, whatever the state of memory. The second is a device's
- * own: metadata may have to be read while a request for a file is being put together. */
-static struct reserve {
-    struct bio bio;
-    _Atomic uint32_t taken;
-} reserves[2];
+static struct bio reserve; /* for when there is no memory */
+static _Atomic uint32_t reserve_taken;
 static struct waitq reserve_wait = WAITQ_INIT(reserve_wait);
 
-/* Never NULL: being out of memory must not stop what would free some. */
-static struct bio *bio_get(enum bio_op op, uint64_t sector, struct reserve *r)
+/* Never NULL: being out of memory must not stop what would free some. The reserve comes back when
+ * its I/O is done, whatever the state of memory. */
+static struct bio *bio_get(enum bio_op op, uint64_t sector)
 {
     struct bio *bio = kmalloc(sizeof(*bio), ALLOC_NOFS);
 
     if (!bio) {
-        wait_event(&reserve_wait, !atomic_exchange(&r->taken, 1));
-        bio = &r->bio;
+        wait_event(&reserve_wait, !atomic_exchange(&reserve_taken, 1));
+        bio = &reserve;
     }
     bio->op = op;
     bio->sector = sector;
@@ -49,13 +46,11 @@ static struct bio *bio_get(enum bio_op op, uint64_t sector, struct reserve *r)
 
 static void bio_free(struct bio *bio)
 {
-    struct reserve *r = container_of(bio, struct reserve, bio);
-
-    if (r != &reserves[0] && r != &reserves[1]) {
+    if (bio != &reserve) {
         kfree(bio);
         return;
     }
-    atomic_store(&r->taken, 0);
+    atomic_store(&reserve_taken, 0);
     waitq_wake_all(&reserve_wait);
 }
 
@@ -123,10 +118,12 @@ void page_io_add(struct page_io *io, struct page *p, unsigned off, unsigned len,
         if (io->bio && (io->next_sector != sector || io->bio->nsegs == BIO_MAX_SEGMENTS))
             submit(io);
         if (!io->bio)
-            io->bio = bio_get(io->op, sector, &reserves[p->mapping == &io->bd->mapping]);
+            io->bio = bio_get(io->op, sector);
         io->bio->segs[io->bio->nsegs++] = (struct bio_segment){addr, len};
     }
     io->next_sector = sector + len / SECTOR_SIZE;
+    if (io->bio == &reserve) /* metadata may have to be read before the next piece: it needs one */
+        submit(io);
 }
 
 void page_io_run(struct page_io *io, struct page **pages, unsigned n, unsigned step,

@@ -25,8 +25,6 @@ enum { RING_SIZE = 4096, LOW_WATER = RING_SIZE / 4, FIFO_SIZE = 16 };
 static struct {
     struct spinlock lock;
     volatile uint8_t *regs;
-    unsigned shift;
-    bool wide; /* registers are read and written as 32-bit words */
     bool receiving;
     bool transmitting;   /* see [1] */
     bool was_full;       /* somebody may wait for room */
@@ -39,19 +37,12 @@ void (*uart_drained)(void);
 
 static uint8_t reg_read(unsigned reg)
 {
-    volatile uint8_t *p = uart.regs + (reg << uart.shift);
-
-    return uart.wide ? mmio_read32(p) : mmio_read8(p);
+    return mmio_read8(uart.regs + reg);
 }
 
 static void reg_write(unsigned reg, uint8_t val)
 {
-    volatile uint8_t *p = uart.regs + (reg << uart.shift);
-
-    if (uart.wide)
-        mmio_write32(p, val);
-    else
-        mmio_write8(p, val);
+    mmio_write8(uart.regs + reg, val);
 }
 
 static size_t queued(void)
@@ -66,11 +57,11 @@ static bool fifo_empty(void)
 }
 
 /* A line that takes nothing (flow control, a stopped host terminal) must not stop the kernel. */
-static bool wait_fifo_empty(void)
+static bool wait_until(bool (*ready)(void))
 {
     uint64_t deadline = arch_time_ns() + STUCK_NS;
 
-    while (!fifo_empty())
+    while (!ready())
         if (arch_time_ns() > deadline)
             return false;
     return true;
@@ -136,24 +127,19 @@ size_t uart_output_pending(void)
     return uart.regs ? READ_ONCE(uart.head) - READ_ONCE(uart.tail) : 0;
 }
 
-static bool lock_or_give_up(void)
+static bool try_lock(void)
 {
-    uint64_t deadline = arch_time_ns() + STUCK_NS;
-
-    while (!spin_trylock(&uart.lock))
-        if (arch_time_ns() > deadline)
-            return false;
-    return true;
+    return spin_trylock(&uart.lock);
 }
 
 void uart_write(const char *s, size_t len)
 {
     irqflags_t flags = arch_irq_save();
-    bool locked = lock_or_give_up();
+    bool locked = wait_until(try_lock);
 
-    while (queued() && wait_fifo_empty())
+    while (queued() && wait_until(fifo_empty))
         fill_fifo();
-    while (len && wait_fifo_empty())
+    while (len && wait_until(fifo_empty))
         for (unsigned n = 0; n < FIFO_SIZE - 1 && len; n++, s++, len--) {
             if (*s == '\n')
                 reg_write(UART_TX, '\r'), n++;
@@ -203,8 +189,6 @@ static int uart_probe(struct device *dev)
 
     if (uart.regs)
         return -EBUSY;
-    uart.shift = fdt_number(&dev->node, "reg-shift", 0);
-    uart.wide = fdt_number(&dev->node, "reg-io-width", 1) == 4;
     uart.regs = dev->regs;
     reg_write(UART_IER, 0);
     reg_write(UART_LCR, UART_LCR_WLEN8);

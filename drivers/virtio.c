@@ -74,15 +74,9 @@ void virtio_fail(struct virtio_device *dev)
     add_status(dev, VIRTIO_CONFIG_S_FAILED);
 }
 
-void virtio_config(struct virtio_device *dev, unsigned offset, void *buf, size_t len)
+uint32_t virtio_config(const struct virtio_device *dev, unsigned offset)
 {
-    uint32_t generation;
-
-    do {
-        generation = reg_read(dev, VIRTIO_MMIO_CONFIG_GENERATION);
-        for (size_t i = 0; i < len; i++)
-            ((uint8_t *)buf)[i] = mmio_read8(dev->regs + VIRTIO_MMIO_CONFIG + offset + i);
-    } while (reg_read(dev, VIRTIO_MMIO_CONFIG_GENERATION) != generation);
+    return reg_read(dev, VIRTIO_MMIO_CONFIG + offset);
 }
 
 static void write_address(struct virtio_device *dev, unsigned low_reg, const void *p)

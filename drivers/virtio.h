@@ -40,8 +40,8 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned feature)
 int virtio_start(struct virtio_device *dev, uint64_t wanted, struct virtqueue *q);
 void virtio_ready(struct virtio_device *dev); /* DRIVER_OK */
 void virtio_fail(struct virtio_device *dev);
-/* Reads len bytes of the device's configuration as one consistent snapshot. */
-void virtio_config(struct virtio_device *dev, unsigned offset, void *buf, size_t len);
+/* A word of the device's configuration; what we read never changes. */
+uint32_t virtio_config(const struct virtio_device *dev, unsigned offset);
 
 /* Adds a buffer to a request's table of n descriptors so far: what the device reads comes first.
  * Buffers and table are direct-mapped and live as long as the request. */

@@ -35,6 +35,7 @@ struct disk {
     struct virtqueue queue;
     struct list free;    /* unused requests */
     struct list pending; /* bios that wait for room, oldest first */
+    struct request pool[POOL_SIZE];
 };
 
 /* Lock held. False: no room now. */
@@ -62,18 +63,7 @@ static bool start(struct disk *d, struct bio *bio)
     return true;
 }
 
-static void blk_submit(struct block_device *bd, struct bio *bio)
-{
-    struct disk *d = bd->driver_data;
-    irqflags_t flags = spin_lock_irqsave(&d->lock);
-
-    if (!list_empty(&d->pending) || !start(d, bio))
-        list_add_tail(&d->pending, &bio->link);
-    else
-        virtq_kick(&d->queue);
-    spin_unlock_irqrestore(&d->lock, flags);
-}
-
+/* Lock held. */
 static void start_pending(struct disk *d)
 {
     bool started = false;
@@ -88,6 +78,16 @@ static void start_pending(struct disk *d)
     }
     if (started)
         virtq_kick(&d->queue);
+}
+
+static void blk_submit(struct block_device *bd, struct bio *bio)
+{
+    struct disk *d = bd->driver_data;
+    irqflags_t flags = spin_lock_irqsave(&d->lock);
+
+    list_add_tail(&d->pending, &bio->link);
+    start_pending(d);
+    spin_unlock_irqrestore(&d->lock, flags);
 }
 
 static void blk_interrupt(void *arg)
@@ -110,25 +110,15 @@ static void blk_interrupt(void *arg)
     spin_unlock(&d->lock);
 }
 
-static int make_pool(struct disk *d)
-{
-    for (unsigned i = 0; i < POOL_SIZE; i++) {
-        struct request *rq = kzalloc(sizeof(*rq));
-
-        if (!rq)
-            return i ? 0 : -ENOMEM; /* fewer do, too */
-        list_add(&d->free, &rq->link);
-    }
-    return 0;
-}
-
 static int read_config(struct disk *d)
 {
     uint32_t seg_max = BIO_MAX_SEGMENTS;
 
-    virtio_config(&d->dev, offsetof(struct virtio_blk_config, capacity), &d->bd.sectors, 8);
+    d->bd.sectors =
+        virtio_config(&d->dev, offsetof(struct virtio_blk_config, capacity)) |
+        (uint64_t)virtio_config(&d->dev, offsetof(struct virtio_blk_config, capacity) + 4) << 32;
     if (virtio_has(&d->dev, VIRTIO_BLK_F_SEG_MAX))
-        virtio_config(&d->dev, offsetof(struct virtio_blk_config, seg_max), &seg_max, 4);
+        seg_max = virtio_config(&d->dev, offsetof(struct virtio_blk_config, seg_max));
     if (seg_max < BIO_MAX_SEGMENTS) {
         pr_warn("%s: takes %u segments only, %u are needed\n", d->dev.name, seg_max,
                 BIO_MAX_SEGMENTS);
@@ -153,14 +143,14 @@ int virtio_blk_probe(const struct virtio_device *dev)
     spin_init(&d->lock, RANK_DRIVER, "virtio_blk");
     list_init(&d->free);
     list_init(&d->pending);
+    for (unsigned i = 0; i < POOL_SIZE; i++)
+        list_add(&d->free, &d->pool[i].link);
     err = virtio_start(
         &d->dev, 1UL << VIRTIO_BLK_F_RO | 1UL << VIRTIO_BLK_F_FLUSH | 1UL << VIRTIO_BLK_F_SEG_MAX,
         &d->queue);
     if (err)
         return err;
     err = read_config(d);
-    if (!err)
-        err = make_pool(d);
     if (!err)
         err = irq_register(d->dev.irq, blk_interrupt, d);
     if (err) {

@@ -73,12 +73,9 @@ static off_t blkdev_lseek(struct file *f, off_t off, int whence)
 
 static int blkdev_open(struct inode *ip, struct file *f)
 {
-    struct block_device *bd;
+    struct block_device *bd = block_of_minor(dev_minor(ip->rdev));
 
-    for (unsigned i = 0; (bd = block_at(i)); i++)
-        if (ip->rdev == make_dev(BLOCK_MAJOR, bd->minor))
-            break;
-    if (!bd)
+    if (dev_major(ip->rdev) != BLOCK_MAJOR || !bd)
         return -ENXIO;
     if (bd->read_only && (f->mode & FMODE_WRITE))
         return -EROFS;

@@ -17,10 +17,8 @@
 #include "fs/ext2_format.h"
 #include "fs/vfs.h"
 
-struct
-    ext2_space { /* of blocks or inodes, in groups of per_group: `count` of them from `first` on */
-    uint32_t first, count, per_group; /* (I) */
-    uint32_t free;                    /* (A) */
+struct ext2_space { /* blocks or inodes, in groups of per_group: `count` of them from `first` on */
+    uint32_t first, count, per_group;
 };
 
 struct ext2_fs { /* (I) unless marked; (A) alloc_lock */
@@ -42,14 +40,12 @@ struct ext2_fs { /* (I) unless marked; (A) alloc_lock */
     struct ext2_space space[2]; /* by enum ext2_kind */
     struct list orphans;        /* (A) inodes without a name that are still in use */
     _Atomic unsigned errors_told;
-    _Atomic bool damaged;
 };
 
 struct ext2_inode {
     struct inode vfs;
-    struct mutex map_lock;                /* guards (M); and vfs.blocks */
-    uint32_t block[EXT2_NBLOCKS];         /* (M) as on disk; a short symbolic link's text */
-    uint32_t last_logical, last_physical; /* (M) what was allocated last: where to go on */
+    struct mutex map_lock;        /* guards (M); and vfs.blocks */
+    uint32_t block[EXT2_NBLOCKS]; /* (M) as on disk; a short symbolic link's text */
     uint32_t alloc_end; /* (i) block after the last one that a write got beyond the size */
     uint32_t dir_hint;  /* (i) blocks before this one have no room worth looking for */
     uint32_t flags;     /* (i) EXT2_FL_* */

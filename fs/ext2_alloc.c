@@ -24,9 +24,11 @@ struct ext2_group_desc *ext2_group(struct ext2_fs *fs, uint32_t group)
     return &fs->gd_blocks[group / per_block][group % per_block];
 }
 
-static void group_dirty(struct ext2_fs *fs, uint32_t group)
+/* The counts of a group, and those of them all. */
+static void counts_dirty(struct ext2_fs *fs, uint32_t group)
 {
     block_mark_dirty(ext2_group(fs, group), sizeof(struct ext2_group_desc));
+    block_mark_dirty(fs->super, sizeof(*fs->super));
 }
 
 uint32_t ext2_group_of(const struct ext2_space *s, uint32_t n)
@@ -118,7 +120,7 @@ static int alloc_in_group(struct ext2_fs *fs, enum ext2_kind kind, uint32_t grou
                           uint32_t *n)
 {
     struct ext2_group_desc *gd = ext2_group(fs, group);
-    struct ext2_space *s = &fs->space[kind];
+    const struct ext2_space *s = &fs->space[kind];
     uint32_t first = ext2_group_first(s, group), end = ext2_group_size(s, group), bit;
     uint8_t *map;
 
@@ -135,9 +137,9 @@ static int alloc_in_group(struct ext2_fs *fs, enum ext2_kind kind, uint32_t grou
         bit_flip(map, bit);
         ext2_block_dirty(fs, map);
         gd->bg_free_count[kind]--;
-        group_dirty(fs, group);
-        if (s->free)
-            s->free--;
+        if (fs->super->s_free_count[kind])
+            fs->super->s_free_count[kind]--;
+        counts_dirty(fs, group);
         *n = first + bit;
     }
     block_put(map);
@@ -165,7 +167,7 @@ static int alloc(struct ext2_fs *fs, enum ext2_kind kind, uint32_t goal, uint32_
 static uint32_t free_in_group(struct ext2_fs *fs, enum ext2_kind kind, uint32_t start,
                               uint32_t count)
 {
-    struct ext2_space *s = &fs->space[kind];
+    const struct ext2_space *s = &fs->space[kind];
     uint32_t group = ext2_group_of(s, start), freed = 0;
     struct ext2_group_desc *gd = ext2_group(fs, group);
     uint8_t *map = ext2_block(fs, gd->bg_bitmap[kind]);
@@ -191,8 +193,8 @@ static uint32_t free_in_group(struct ext2_fs *fs, enum ext2_kind kind, uint32_t 
         ext2_block_dirty(fs, map);
         gd->bg_free_count[kind] =
             (uint16_t)MIN(gd->bg_free_count[kind] + freed, ext2_group_size(s, group));
-        group_dirty(fs, group);
-        s->free = MIN(s->free + freed, s->count);
+        fs->super->s_free_count[kind] = MIN(fs->super->s_free_count[kind] + freed, s->count);
+        counts_dirty(fs, group);
     }
     block_put(map);
     return freed;
@@ -210,12 +212,13 @@ static bool may_use_reserve(struct ext2_fs *fs)
 
 int ext2_alloc_block(struct ext2_fs *fs, uint32_t goal, uint32_t *block)
 {
-    struct ext2_space *s = &fs->space[EXT2_BLOCKS];
     int err = -ENOSPC;
 
+    if (!ext2_block_valid(fs, goal))
+        goal = fs->space[EXT2_BLOCKS].first;
     mutex_lock(&fs->alloc_lock);
-    if (s->free > fs->super->s_r_blocks_count || may_use_reserve(fs))
-        err = alloc(fs, EXT2_BLOCKS, ext2_block_valid(fs, goal) ? goal : s->first, block);
+    if (fs->super->s_free_count[EXT2_BLOCKS] > fs->super->s_r_blocks_count || may_use_reserve(fs))
+        err = alloc(fs, EXT2_BLOCKS, goal, block);
     mutex_unlock(&fs->alloc_lock);
     return err;
 }
@@ -252,19 +255,18 @@ bool ext2_block_in_use(struct ext2_fs *fs, uint32_t block)
 
 /* ---- Inodes ----------------------------------------------------------------------------------- */
 
-/* Among the groups with at least the average of free inodes, the one with most free blocks. */
+/* The group with most free blocks among those with a free inode. */
 static uint32_t emptiest_group(struct ext2_fs *fs)
 {
-    uint32_t average = fs->space[EXT2_INODES].free / fs->groups, best = 0;
-    int best_blocks = -1;
+    uint32_t best = 0;
+    int most = -1;
 
     for (uint32_t g = 0; g < fs->groups; g++) {
-        const struct ext2_group_desc *gd = ext2_group(fs, g);
+        const uint16_t *free = ext2_group(fs, g)->bg_free_count;
 
-        if (gd->bg_free_count[EXT2_INODES] && gd->bg_free_count[EXT2_INODES] >= average &&
-            gd->bg_free_count[EXT2_BLOCKS] > best_blocks) {
+        if (free[EXT2_INODES] && free[EXT2_BLOCKS] > most) {
             best = g;
-            best_blocks = gd->bg_free_count[EXT2_BLOCKS];
+            most = free[EXT2_BLOCKS];
         }
     }
     return best;
@@ -284,7 +286,7 @@ int ext2_alloc_inode(struct inode *dir, bool is_dir, uint32_t *ino)
     if (!err && is_dir) {
         group = ext2_group_of(s, *ino);
         ext2_group(fs, group)->bg_used_dirs_count++;
-        group_dirty(fs, group);
+        counts_dirty(fs, group);
     }
     mutex_unlock(&fs->alloc_lock);
     return err;
@@ -298,7 +300,7 @@ void ext2_free_inode(struct ext2_fs *fs, uint32_t ino, bool was_dir)
     mutex_lock(&fs->alloc_lock);
     if (free_in_group(fs, EXT2_INODES, ino, 1) && was_dir && gd->bg_used_dirs_count) {
         gd->bg_used_dirs_count--;
-        group_dirty(fs, group);
+        counts_dirty(fs, group);
     }
     mutex_unlock(&fs->alloc_lock);
 }

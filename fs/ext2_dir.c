@@ -15,12 +15,9 @@
 static const char *check_entry(const struct ext2_fs *fs, const struct ext2_dirent *de,
                                unsigned left)
 {
-    if (left < 12 || de->rec_len < EXT2_DIRENT_LEN(1))
-        return "entry too short";
-    if (de->rec_len % 4)
-        return "entry length is not a multiple of 4";
-    if (de->rec_len > left)
-        return "entry crosses its block's end";
+    if (left < EXT2_DIRENT_LEN(1) || de->rec_len < EXT2_DIRENT_LEN(1) || de->rec_len % 4 ||
+        de->rec_len > left)
+        return "bad entry length";
     if (!de->inode)
         return NULL;
     /* Without INCOMPAT_FILETYPE the name's length has 16 bits, of which 8 make sense. */
@@ -283,12 +280,4 @@ static int dir_iterate(struct file *f, off_t *pos,
     return MIN(more, 0);
 }
 
-static int dir_fsync(struct file *f, bool data_only)
-{
-    return inode_sync(f->inode, data_only);
-}
-
-const struct file_ops ext2_dir_file_ops = {
-    .iterate = dir_iterate,
-    .fsync = dir_fsync,
-};
+const struct file_ops ext2_dir_file_ops = {.iterate = dir_iterate};

@@ -44,7 +44,7 @@ static struct ext2_dinode *find_slot(struct ext2_fs *fs, uint64_t ino)
     return (void *)(is_err(table) ? table : table + (byte & (fs->block_size - 1)));
 }
 
-/* ---- Times and device numbers ----------------------------------------------------------------- */
+/* ---- Times ------------------------------------------------------------------------------------ */
 
 /* The nanoseconds and high bits of a time, where the inode is large enough to have them. */
 static uint32_t *extra_of(const struct ext2_fs *fs, struct ext2_dinode *di, uint32_t *extra)
@@ -71,21 +71,6 @@ static uint32_t encode_time(struct timespec64 t, uint32_t *extra)
     if (extra)
         *extra = (uint32_t)((t.sec - (int32_t)t.sec) >> 32 & SECONDS_EPOCH) | (uint32_t)t.nsec << 2;
     return (uint32_t)t.sec;
-}
-
-/* The old encoding has 8 bits each and lies in i_block[0]; the new one is Linux's, in i_block[1]. */
-static uint32_t decode_dev(const uint32_t *block)
-{
-    return block[0] ? make_dev(block[0] >> 8 & 0xff, block[0] & 0xff) : block[1];
-}
-
-static void encode_dev(uint32_t rdev, uint32_t *block)
-{
-    bool old = dev_major(rdev) < 256 && dev_minor(rdev) < 256;
-
-    block[0] = old ? rdev & 0xffff : 0;
-    block[1] = old ? 0 : rdev;
-    block[2] = 0;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------- */
@@ -162,6 +147,8 @@ static const char *decode(struct inode *ip, struct ext2_dinode *di)
     if (!S_ISREG(ip->mode) && !S_ISDIR(ip->mode) && !S_ISLNK(ip->mode) && !S_ISCHR(ip->mode) &&
         !S_ISBLK(ip->mode) && !S_ISFIFO(ip->mode) && !S_ISSOCK(ip->mode))
         return "unknown file type";
+    if (ip->ino == EXT2_ROOT_INO && !S_ISDIR(ip->mode))
+        return "the root is no directory";
     if (ei->flags & EXT2_FL_NOT_BLOCKS)
         return "stored in a way of ext4";
     if (ei->xattr_block && !ext2_block_valid(fs, ei->xattr_block))
@@ -172,7 +159,8 @@ static const char *decode(struct inode *ip, struct ext2_dinode *di)
     if (wrong)
         return wrong;
     if (S_ISCHR(ip->mode) || S_ISBLK(ip->mode))
-        ip->rdev = decode_dev(ei->block);
+        ip->rdev = ei->block[0] ? make_dev(ei->block[0] >> 8 & 0xff, ei->block[0] & 0xff)
+                                : ei->block[1]; /* the old encoding, or Linux's */
     atomic_store(&ip->mapping.size, size);
     set_ops(ip);
     return NULL;
@@ -227,7 +215,7 @@ static void encode(struct ext2_fs *fs, struct ext2_dinode *di, struct inode *ip)
     memcpy(di->i_block, ei->block, sizeof(ei->block));
     mutex_unlock(&ei->map_lock);
     if (S_ISCHR(ip->mode) || S_ISBLK(ip->mode))
-        encode_dev(ip->rdev, di->i_block);
+        di->i_block[0] = 0, di->i_block[1] = ip->rdev;
 }
 
 /* fresh: the slot's old contents are somebody else's. dtime: when it was freed, or 0. */
@@ -243,8 +231,6 @@ static int write_slot(struct inode *ip, bool fresh, int64_t dtime)
         if (fs->inode_size > EXT2_OLD_INODE_SIZE)
             di->i_extra_isize =
                 MIN(fs->inode_size - EXT2_OLD_INODE_SIZE, (unsigned)EXT2_EXTRA_SIZE);
-        if (extra_of(fs, di, &di->i_crtime_extra))
-            di->i_crtime = encode_time(ip->ctime, &di->i_crtime_extra);
     }
     encode(fs, di, ip);
     di->i_dtime = (uint32_t)dtime;
@@ -264,7 +250,6 @@ int ext2_write_inode(struct inode *ip, bool wait)
 int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode **out)
 {
     struct ext2_fs *fs = ext2_fs_of(dir);
-    struct ext2_inode *ei;
     struct inode *ip;
     uint32_t ino;
     int err = ext2_alloc_inode(dir, S_ISDIR(mode), &ino);
@@ -272,23 +257,21 @@ int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode
     if (err)
         return err;
     ip = inode_new(dir->sb, ino);
-    if (!ip) {
-        ext2_free_inode(fs, ino, S_ISDIR(mode));
-        return -ENOMEM;
+    err = -ENOMEM;
+    if (ip) {
+        inode_init_owner(ip, dir, mode);
+        ip->rdev = rdev;
+        set_ops(ip);
+        err = write_slot(ip, true, 0);
     }
-    ei = ext2_inode_of(ip);
-    ei->on_disk = true;
-    inode_init_owner(ip, dir, mode);
-    ip->rdev = rdev;
-    set_ops(ip);
-    err = write_slot(ip, true, 0);
     if (err) {
-        ei->on_disk = false;
+        if (ip)
+            ip->nlink = 0;
+        inode_put(ip); /* first: nobody may get the number while it is in the cache */
         ext2_free_inode(fs, ino, S_ISDIR(mode));
-        ip->nlink = 0;
-        inode_put(ip);
         return err;
     }
+    ext2_inode_of(ip)->on_disk = true;
     inode_mark_dirty(ip);
     *out = ip;
     return 0;

@@ -116,14 +116,11 @@ int ext2_map(struct inode *ip, uint64_t logical, unsigned max, uint32_t *physica
 
 /* ---- Allocation ------------------------------------------------------------------------------- */
 
-/* Where to look for a block: behind the file's last one, or the last before it. */
-static uint32_t find_goal(struct inode *ip, uint64_t logical, const struct place *at)
+/* Where to look for a block: behind the file's last one before it, or else the indirect block. */
+static uint32_t find_goal(struct inode *ip, const struct place *at)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
-    struct ext2_inode *ei = ext2_inode_of(ip);
 
-    if (ei->last_physical && logical == (uint64_t)ei->last_logical + 1)
-        return ei->last_physical + 1;
     for (unsigned i = at->path[at->level]; i--;)
         if (at->slots[i])
             return at->slots[i] + 1;
@@ -161,14 +158,12 @@ static int make_branch(struct ext2_fs *fs, uint32_t goal, const unsigned *path, 
 }
 
 /* map_lock held. Fills the empty slot that `at` stands at, and the way from there down. */
-static int fill_hole(struct inode *ip, uint64_t logical, const struct place *at, uint32_t *physical)
+static int fill_hole(struct inode *ip, const struct place *at, uint32_t *physical)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
-    struct ext2_inode *ei = ext2_inode_of(ip);
     uint32_t branch[MAX_DEPTH];
     unsigned missing = at->depth - at->level;
-    int err =
-        make_branch(fs, find_goal(ip, logical, at), at->path + at->level + 1, missing, branch);
+    int err = make_branch(fs, find_goal(ip, at), at->path + at->level + 1, missing, branch);
 
     if (err)
         return err;
@@ -177,8 +172,6 @@ static int fill_hole(struct inode *ip, uint64_t logical, const struct place *at,
     if (at->level)
         ext2_block_dirty(fs, at->slots);
     *physical = branch[missing - 1];
-    ei->last_logical = (uint32_t)logical;
-    ei->last_physical = *physical;
     ip->blocks += (uint64_t)missing * (fs->block_size / 512);
     inode_mark_dirty(ip);
     return 0;
@@ -196,7 +189,7 @@ int ext2_map_alloc(struct inode *ip, uint64_t logical, uint32_t *physical, bool 
         *physical = at.slots[at.path[at.level]];
         *fresh = !*physical;
         if (*fresh)
-            err = fill_hole(ip, logical, &at, physical);
+            err = fill_hole(ip, &at, physical);
         else if (!ext2_block_valid(ext2_fs_of(ip), *physical))
             err = bad_pointer(ip, *physical);
         leave(&at);
@@ -304,7 +297,6 @@ int ext2_free_range(struct inode *ip, uint64_t from, uint64_t to)
         span *= ext2_fs_of(ip)->pointers;
     }
     flush_run(&f);
-    ei->last_physical = 0;
     mutex_unlock(&ei->map_lock);
     inode_mark_dirty(ip);
     return f.err;

@@ -34,7 +34,6 @@ void ext2_error(struct ext2_fs *fs, const char *fmt, ...)
     } else if (told == MAX_ERRORS_TOLD) {
         pr_err("ext2: %s: more damage is not reported\n", fs->sb->source);
     }
-    atomic_store(&fs->damaged, true);
     if (fs->super && !fs->sb->read_only && fs->super->s_errors > EXT2_ERRORS_CONTINUE &&
         fs->super->s_errors <= EXT2_ERRORS_PANIC) {
         pr_err("ext2: %s: read-only from now on\n", fs->sb->source);
@@ -68,11 +67,6 @@ static const char *check_features(struct ext2_fs *fs, const struct ext2_super *s
     return NULL;
 }
 
-static bool is_power_of_two(uint32_t n)
-{
-    return n && !(n & (n - 1));
-}
-
 static bool bad_group_size(const struct ext2_fs *fs, uint32_t n)
 {
     return !n || n > 8 * fs->block_size || n % 8;
@@ -90,8 +84,7 @@ static const char *read_geometry(struct ext2_fs *fs, const struct ext2_super *s)
     fs->pointers = fs->block_size / sizeof(uint32_t);
     fs->inode_size = s->s_rev_level ? s->s_inode_size : EXT2_OLD_INODE_SIZE;
     fs->first_ino = s->s_rev_level ? s->s_first_ino : EXT2_FIRST_INO;
-    if (fs->inode_size < EXT2_OLD_INODE_SIZE || fs->inode_size > fs->block_size ||
-        !is_power_of_two(fs->inode_size))
+    if (fs->inode_size < EXT2_OLD_INODE_SIZE || fs->block_size % fs->inode_size)
         return "bad inode size";
     if (s->s_first_data_block != (fs->block_size == 1024))
         return "bad first data block";
@@ -158,6 +151,7 @@ static int read_groups(struct ext2_fs *fs)
 {
     unsigned per_block = fs->block_size / sizeof(struct ext2_group_desc);
     unsigned n = (fs->groups + per_block - 1) / per_block;
+    struct ext2_super *s = fs->super;
     const char *wrong;
 
     fs->gd_blocks = kmalloc(n * sizeof(*fs->gd_blocks), 0);
@@ -170,15 +164,16 @@ static int read_groups(struct ext2_fs *fs)
             return ptr_err(block);
         fs->gd_blocks[fs->ngd_blocks] = block;
     }
+    s->s_free_count[EXT2_BLOCKS] = s->s_free_count[EXT2_INODES] = 0;
     for (uint32_t g = 0; g < fs->groups; g++) {
         wrong = check_group(fs, g);
         if (wrong)
             return refuse(fs, wrong);
         for (enum ext2_kind kind = EXT2_BLOCKS; kind <= EXT2_INODES; kind++)
-            fs->space[kind].free += ext2_group(fs, g)->bg_free_count[kind];
+            s->s_free_count[kind] += ext2_group(fs, g)->bg_free_count[kind];
         fs->overhead += 2 + fs->table_blocks;
         if (ext2_group_has_super(fs, g))
-            fs->overhead += 1 + n + fs->super->s_reserved_gdt_blocks;
+            fs->overhead += 1 + n + s->s_reserved_gdt_blocks;
     }
     fs->overhead = MIN(fs->overhead, fs->space[EXT2_BLOCKS].count);
     return 0;
@@ -217,36 +212,18 @@ static void release(struct ext2_fs *fs)
 
 /* ---- State and synchronisation ---------------------------------------------------------------- */
 
-static void update_super(struct ext2_fs *fs)
-{
-    struct ext2_super *s = fs->super;
-
-    mutex_lock(&fs->alloc_lock);
-    if (s->s_free_blocks_count != fs->space[EXT2_BLOCKS].free ||
-        s->s_free_inodes_count != fs->space[EXT2_INODES].free) {
-        s->s_free_blocks_count = fs->space[EXT2_BLOCKS].free;
-        s->s_free_inodes_count = fs->space[EXT2_INODES].free;
-        s->s_wtime = (uint32_t)current_time().sec;
-        block_mark_dirty(s, sizeof(*s));
-    }
-    mutex_unlock(&fs->alloc_lock);
-}
-
 static int ext2_sync(struct superblock *sb, bool wait)
 {
     struct ext2_fs *fs = sb->fs_private;
-    int err, err2;
+    int err = block_cache_sync(fs->bd, wait), err2 = wait ? block_flush(fs->bd) : 0;
 
-    if (!sb->read_only)
-        update_super(fs);
-    err = block_cache_sync(fs->bd, wait);
-    err2 = wait ? block_flush(sb->bdev) : 0;
     return err ? err : err2;
 }
 
 static int write_state(struct ext2_fs *fs, uint16_t state)
 {
     fs->super->s_state = state;
+    fs->super->s_wtime = (uint32_t)current_time().sec;
     block_mark_dirty(fs->super, sizeof(*fs->super));
     return ext2_sync(fs->sb, true);
 }
@@ -273,7 +250,7 @@ static int end_writing(struct ext2_fs *fs)
 
     ext2_free_orphans(fs); /* who still has them open has no more use for them */
     err = ext2_sync(fs->sb, true);
-    if (atomic_load(&fs->damaged))
+    if (fs->errors_told)
         fs->clean_state |= EXT2_STATE_ERROR;
     err2 = write_state(fs, fs->clean_state);
     return err ? err : err2;
@@ -306,21 +283,18 @@ static void ext2_unmount(struct superblock *sb)
 static void ext2_statfs(struct superblock *sb, struct fs_stat *st)
 {
     struct ext2_fs *fs = sb->fs_private;
-    const struct ext2_space *blocks = &fs->space[EXT2_BLOCKS], *inodes = &fs->space[EXT2_INODES];
-    uint32_t reserved = fs->super->s_r_blocks_count;
+    uint32_t free = fs->super->s_free_count[EXT2_BLOCKS], kept = fs->super->s_r_blocks_count;
 
-    mutex_lock(&fs->alloc_lock);
     *st = (struct fs_stat){
         .magic = EXT2_MAGIC,
         .block_size = fs->block_size,
         .name_max = NAME_MAX,
-        .blocks = blocks->first + blocks->count - fs->overhead,
-        .free_blocks = blocks->free,
-        .avail_blocks = blocks->free > reserved ? blocks->free - reserved : 0,
-        .files = inodes->count,
-        .free_files = inodes->free,
+        .blocks = fs->super->s_blocks_count - fs->overhead,
+        .free_blocks = free,
+        .avail_blocks = free > kept ? free - kept : 0,
+        .files = fs->space[EXT2_INODES].count,
+        .free_files = fs->super->s_free_count[EXT2_INODES],
     };
-    mutex_unlock(&fs->alloc_lock);
 }
 
 static const struct super_ops ext2_super_ops = {
@@ -343,11 +317,6 @@ static int make_root(struct superblock *sb)
 
     if (is_err(root))
         return ptr_err(root);
-    if (!S_ISDIR(root->mode)) {
-        pr_err("ext2: %s: the root is no directory (mode 0%o)\n", sb->source, root->mode);
-        inode_put(root);
-        return -EINVAL;
-    }
     sb->root = dentry_make_root(sb, root);
     return sb->root ? 0 : -ENOMEM;
 }

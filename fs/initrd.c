@@ -18,22 +18,8 @@
 
 #define HEADER_SIZE 110
 
-enum field {
-    INO,
-    MODE,
-    UID,
-    GID,
-    NLINK,
-    MTIME,
-    FILESIZE,
-    DEVMAJOR,
-    DEVMINOR,
-    RDEVMAJOR,
-    RDEVMINOR,
-    NAMESIZE,
-    CHECK,
-    FIELDS
-};
+enum { MODE = 1, UID = 2, GID = 3, MTIME = 5, FILESIZE = 6 }; /* numbers of header fields */
+enum { RDEVMAJOR = 9, RDEVMINOR = 10, NAMESIZE = 11, FIELDS = 13 };
 
 struct archive {
     const char *at, *end;
