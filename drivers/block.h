@@ -56,7 +56,7 @@ size_t block_cached_pages(void); /* of all devices' own contents: "Buffers" */
 /* Requests made of page cache pages, to be read or written as mapping_ops tells. */
 struct page_io {
     struct block_device *bd;
-    enum bio_op op;
+    enum bio_op op;  /* writing: the pages have PG_WRITEBACK */
     struct bio *bio; /* being put together */
     uint64_t next_sector;
 };

@@ -129,6 +129,7 @@ void page_io_add(struct page_io *io, struct page *p, unsigned off, unsigned len,
 void page_io_run(struct page_io *io, struct page **pages, unsigned n, unsigned step,
                  int (*add)(struct page_io *io, struct page *p, unsigned off, unsigned ahead))
 {
+    io->op = page_test(pages[0], PG_WRITEBACK) ? BIO_WRITE : BIO_READ;
     for (unsigned i = 0; i < n; i++) {
         int err = 0, e;
 
@@ -163,21 +164,11 @@ static int add_sector(struct page_io *io, struct page *p, unsigned off, unsigned
     return 0;
 }
 
-static void run_device(struct mapping *m, struct page **pages, unsigned n, enum bio_op op)
+static void transfer(struct mapping *m, struct page **pages, unsigned n)
 {
-    struct page_io io = {.bd = container_of(m, struct block_device, mapping), .op = op};
+    struct page_io io = {.bd = container_of(m, struct block_device, mapping)};
 
     page_io_run(&io, pages, n, SECTOR_SIZE, add_sector);
-}
-
-static void read_pages(struct mapping *m, struct page **pages, unsigned n)
-{
-    run_device(m, pages, n, BIO_READ);
-}
-
-static void write_pages(struct mapping *m, struct page **pages, unsigned n)
-{
-    run_device(m, pages, n, BIO_WRITE);
 }
 
 static int prepare_write(struct mapping *m, struct page *p, unsigned from, unsigned to)
@@ -191,8 +182,8 @@ static int prepare_write(struct mapping *m, struct page *p, unsigned from, unsig
 void block_cache_init(struct block_device *bd)
 {
     static const struct mapping_ops ops = {
-        .read_pages = read_pages,
-        .write_pages = write_pages,
+        .read_pages = transfer,
+        .write_pages = transfer,
         .prepare_write = prepare_write,
     };
 

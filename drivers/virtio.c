@@ -7,7 +7,6 @@
  *     wrote is read after used->idx. Both orders are made by mmio_barrier().
  * [3] The device is not trusted: an id outside the ring, or of no request, is dropped.
  */
-#include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 
@@ -31,19 +30,9 @@ static void reg_write(const struct virtio_device *dev, unsigned reg, uint32_t va
     mmio_write32(dev->regs + reg, val);
 }
 
-static void add_status(struct virtio_device *dev, uint32_t bits)
+void virtio_add_status(struct virtio_device *dev, uint32_t bits)
 {
     reg_write(dev, VIRTIO_MMIO_STATUS, reg_read(dev, VIRTIO_MMIO_STATUS) | bits);
-}
-
-static uint64_t offered_features(struct virtio_device *dev)
-{
-    uint64_t low;
-
-    reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
-    low = reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES);
-    reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
-    return low | (uint64_t)reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES) << 32;
 }
 
 static int negotiate(struct virtio_device *dev, uint64_t wanted)
@@ -51,27 +40,22 @@ static int negotiate(struct virtio_device *dev, uint64_t wanted)
     uint64_t demanded = 1UL << VIRTIO_F_VERSION_1 | 1UL << VIRTIO_RING_F_INDIRECT_DESC;
 
     reg_write(dev, VIRTIO_MMIO_STATUS, 0);
-    add_status(dev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-    add_status(dev, VIRTIO_CONFIG_S_DRIVER);
-    dev->features = offered_features(dev) & (wanted | demanded);
+    virtio_add_status(dev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+    virtio_add_status(dev, VIRTIO_CONFIG_S_DRIVER);
+    dev->features = 0;
+    for (unsigned half = 0; half < 2; half++) {
+        reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, half);
+        dev->features |= (uint64_t)reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES) << 32 * half;
+    }
+    dev->features &= wanted | demanded;
     if ((dev->features & demanded) != demanded)
         return -ENODEV;
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, dev->features);
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, dev->features >> 32);
-    add_status(dev, VIRTIO_CONFIG_S_FEATURES_OK);
+    for (unsigned half = 0; half < 2; half++) {
+        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, half);
+        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, dev->features >> 32 * half);
+    }
+    virtio_add_status(dev, VIRTIO_CONFIG_S_FEATURES_OK);
     return reg_read(dev, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK ? 0 : -ENODEV;
-}
-
-void virtio_ready(struct virtio_device *dev)
-{
-    add_status(dev, VIRTIO_CONFIG_S_DRIVER_OK);
-}
-
-void virtio_fail(struct virtio_device *dev)
-{
-    add_status(dev, VIRTIO_CONFIG_S_FAILED);
 }
 
 uint32_t virtio_config(const struct virtio_device *dev, unsigned offset)
@@ -129,7 +113,7 @@ int virtio_start(struct virtio_device *dev, uint64_t wanted, struct virtqueue *q
     if (!err)
         err = queue_init(dev, q);
     if (err)
-        virtio_fail(dev);
+        virtio_add_status(dev, VIRTIO_CONFIG_S_FAILED);
     return err;
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include "drivers/device.h"
@@ -38,8 +39,7 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned feature)
 /* Resets the device, negotiates `wanted` (feature bits; VERSION_1 and INDIRECT_DESC are demanded),
  * sets up its queue 0. 0, -ENODEV, -ENOMEM: the device has been given up then. */
 int virtio_start(struct virtio_device *dev, uint64_t wanted, struct virtqueue *q);
-void virtio_ready(struct virtio_device *dev); /* DRIVER_OK */
-void virtio_fail(struct virtio_device *dev);
+void virtio_add_status(struct virtio_device *dev, uint32_t bits); /* DRIVER_OK or FAILED */
 /* A word of the device's configuration; what we read never changes. */
 uint32_t virtio_config(const struct virtio_device *dev, unsigned offset);
 

@@ -154,9 +154,9 @@ int virtio_blk_probe(const struct virtio_device *dev)
     if (!err)
         err = irq_register(d->dev.irq, blk_interrupt, d);
     if (err) {
-        virtio_fail(&d->dev);
+        virtio_add_status(&d->dev, VIRTIO_CONFIG_S_FAILED);
         return err;
     }
-    virtio_ready(&d->dev);
+    virtio_add_status(&d->dev, VIRTIO_CONFIG_S_DRIVER_OK);
     return block_register(&d->bd);
 }

@@ -33,7 +33,7 @@ int virtio_rng_probe(const struct virtio_device *dev)
     err = virtio_start(&r->dev, 0, &r->queue);
     if (err)
         return err;
-    virtio_ready(&r->dev);
+    virtio_add_status(&r->dev, VIRTIO_CONFIG_S_DRIVER_OK);
     virtq_describe(r->table, &n, r->seed, SEED_SIZE, true);
     virtq_add(&r->queue, r->table, n, r);
     virtq_kick(&r->queue);

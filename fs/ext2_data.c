@@ -56,22 +56,12 @@ static int add_block(struct page_io *io, struct page *p, unsigned off, unsigned 
     return 0;
 }
 
-static void run(struct mapping *m, struct page **pages, unsigned n, enum bio_op op)
+static void transfer(struct mapping *m, struct page **pages, unsigned n)
 {
     struct inode *ip = container_of(m, struct inode, mapping);
-    struct cursor c = {.io = {.bd = ip->sb->bdev, .op = op}, .ip = ip};
+    struct cursor c = {.io = {.bd = ip->sb->bdev}, .ip = ip};
 
     page_io_run(&c.io, pages, n, ext2_fs_of(ip)->block_size, add_block);
-}
-
-static void read_pages(struct mapping *m, struct page **pages, unsigned n)
-{
-    run(m, pages, n, BIO_READ);
-}
-
-static void write_pages(struct mapping *m, struct page **pages, unsigned n)
-{
-    run(m, pages, n, BIO_WRITE);
 }
 
 static int prepare_write(struct mapping *m, struct page *p, unsigned from, unsigned to)
@@ -109,7 +99,7 @@ static int prepare_write(struct mapping *m, struct page *p, unsigned from, unsig
 }
 
 const struct mapping_ops ext2_mapping_ops = {
-    .read_pages = read_pages,
-    .write_pages = write_pages,
+    .read_pages = transfer,
+    .write_pages = transfer,
     .prepare_write = prepare_write,
 };

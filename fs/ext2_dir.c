@@ -85,22 +85,14 @@ static int next_entry(struct inode *dir, struct ext2_slot *s)
 }
 
 /* By the number in an entry. DT_* are the S_IF* values without the permission bits. */
-static const uint8_t dirent_types[] = {
-    0,
-    S_IFREG >> 12,
-    S_IFDIR >> 12,
-    S_IFCHR >> 12,
-    S_IFBLK >> 12,
-    S_IFIFO >> 12,
-    S_IFSOCK >> 12,
-    S_IFLNK >> 12,
-};
-
-static unsigned type_of(const struct ext2_fs *fs, const struct ext2_dirent *de)
-{
-    return fs->filetype && de->file_type < ARRAY_SIZE(dirent_types) ? dirent_types[de->file_type]
-                                                                    : 0;
-}
+static const uint8_t dirent_types[] = {0,
+                                       S_IFREG >> 12,
+                                       S_IFDIR >> 12,
+                                       S_IFCHR >> 12,
+                                       S_IFBLK >> 12,
+                                       S_IFIFO >> 12,
+                                       S_IFSOCK >> 12,
+                                       S_IFLNK >> 12};
 
 static void set_target(struct inode *dir, struct ext2_dirent *de, const struct inode *ip)
 {
@@ -267,11 +259,12 @@ static int dir_iterate(struct file *f, off_t *pos,
 
     while ((more = next_entry(dir, &s)) > 0) {
         const struct ext2_dirent *de = s.entry;
+        unsigned type = de->file_type < ARRAY_SIZE(dirent_types) ? dirent_types[de->file_type] : 0;
         off_t next = (off_t)(s.pos + de->rec_len);
 
         /* The position may lie within what has become one entry since: the next one counts. */
         if (de->inode && s.pos >= start &&
-            !emit(arg, de->name, de->name_len, de->inode, type_of(fs, de), next)) {
+            !emit(arg, de->name, de->name_len, de->inode, fs->filetype ? type : 0, next)) {
             put_slot(&s);
             break;
         }

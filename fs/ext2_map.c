@@ -105,7 +105,7 @@ int ext2_map(struct inode *ip, uint64_t logical, unsigned max, uint32_t *physica
     *n = 1; /* a hole may be larger, but the rest of it is as quick to find */
     if (at.level + 1 == at.depth) {
         *physical = READ_ONCE(at.slots[i]);
-        *n = run_length(&at.slots[i], MIN(max, (at.level ? fs->pointers : EXT2_NDIRECT) - i));
+        *n = run_length(at.slots + i, MIN(max, (at.level ? fs->pointers : EXT2_NDIRECT) - i));
         if (*physical &&
             (!ext2_block_valid(fs, *physical) || !ext2_block_valid(fs, *physical + *n - 1)))
             err = bad_pointer(ip, *physical);

@@ -67,18 +67,12 @@ static struct dentry *find_parent(const char *path, const char **last)
     return d;
 }
 
-static int fill_file(struct inode *ip, const char *data, size_t len)
-{
-    ssize_t n = len ? mapping_write(&ip->mapping, 0, data, len, 0) : 0;
-
-    return n < 0 ? (int)n : n == (ssize_t)len ? 0 : -ENOSPC;
-}
-
 static int add_entry(const char *path, const uint32_t *f, const char *data)
 {
     const char *name;
     struct dentry *dir = find_parent(path, &name);
     char target[256] = "";
+    ssize_t written = 0;
     struct inode *ip;
     int err = 0;
 
@@ -98,7 +92,9 @@ static int add_entry(const char *path, const uint32_t *f, const char *data)
         ip->gid = f[GID];
         ip->mtime.sec = f[MTIME];
         if (S_ISREG(f[MODE]))
-            err = fill_file(ip, data, f[FILESIZE]);
+            written = mapping_write(&ip->mapping, 0, data, f[FILESIZE], 0);
+        if (S_ISREG(f[MODE]) && written < f[FILESIZE])
+            err = written < 0 ? (int)written : -ENOSPC;
     }
 out:
     dentry_put(dir);
