@@ -3,7 +3,7 @@
  * The registry of block devices, and what all requests have in common: range checks, counters,
  * waiting. Registration happens at boot only, so the list needs no lock.
  *
- * A waiter sleeps on a static queue, never on one in its own stack frame: the completing hart may
+ * A waiter sleeps on a static queue, never on one in the request: the completing hart may
  * still be in the middle of the wakeup when the waiter has already seen the result.
  */
 #include "drivers/block.h"
@@ -20,7 +20,8 @@ static struct block_device *devices[MAX_DEVICES];
 static unsigned ndevices;
 static struct waitq completed = WAITQ_INIT(completed);
 
-struct completion {
+struct flush {
+    struct bio bio;
     int err;
     _Atomic bool done;
 };
@@ -113,37 +114,29 @@ void bio_submit(struct block_device *bd, struct bio *bio)
     bd->submit(bd, bio);
 }
 
-static void complete(struct bio *bio, int err)
+static void flushed(struct bio *bio, int err)
 {
-    struct completion *c = bio->arg;
+    struct flush *f = container_of(bio, struct flush, bio);
 
-    c->err = err;
-    /* The waiter may return, and bio and *c vanish, as soon as it sees this. */
-    atomic_store_explicit(&c->done, true, memory_order_release);
+    f->err = err;
+    /* The waiter may return, and *f vanish, as soon as it sees this. */
+    atomic_store_explicit(&f->done, true, memory_order_release);
     waitq_wake_all(&completed);
-}
-
-static int bio_wait(struct block_device *bd, struct bio *bio)
-{
-    struct completion c = {0};
-
-    bio->done = complete;
-    bio->arg = &c;
-    bio_submit(bd, bio);
-    wait_event(&completed, atomic_load_explicit(&c.done, memory_order_acquire));
-    return c.err;
 }
 
 int block_flush(struct block_device *bd)
 {
-    struct bio *bio = kmalloc(sizeof(*bio), ALLOC_ZERO | ALLOC_NOFS);
+    struct flush *f = kmalloc(sizeof(*f), ALLOC_ZERO | ALLOC_NOFS);
     int err;
 
-    if (!bio)
+    if (!f)
         return -ENOMEM;
-    bio->op = BIO_FLUSH;
-    err = bio_wait(bd, bio);
-    kfree(bio);
+    f->bio.op = BIO_FLUSH;
+    f->bio.done = flushed;
+    bio_submit(bd, &f->bio);
+    wait_event(&completed, atomic_load_explicit(&f->done, memory_order_acquire));
+    err = f->err;
+    kfree(f);
     return err;
 }
 

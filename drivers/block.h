@@ -27,7 +27,6 @@ struct bio {
     struct bio_segment segs[BIO_MAX_SEGMENTS];
     /* Called once, from an interrupt handler or from bio_submit. err: 0 or -EIO. May free the bio. */
     void (*done)(struct bio *bio, int err);
-    void *arg;
     struct list link; /* the driver's */
 };
 

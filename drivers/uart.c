@@ -27,7 +27,6 @@ static struct {
     volatile uint8_t *regs;
     bool receiving;
     bool transmitting;   /* see [1] */
-    bool was_full;       /* somebody may wait for room */
     unsigned head, tail; /* free-running: head - tail bytes are queued */
     char ring[RING_SIZE];
 } uart = {.lock = SPINLOCK_INIT(RANK_NONE, "uart")};
@@ -91,8 +90,6 @@ size_t uart_put(const char *s, size_t len)
     flags = spin_lock_irqsave(&uart.lock);
     while (n < len && queued() < RING_SIZE)
         uart.ring[uart.head++ % RING_SIZE] = s[n++];
-    if (n < len)
-        uart.was_full = true;
     if (!uart.transmitting && queued()) {
         if (fifo_empty())
             fill_fifo();
@@ -100,17 +97,6 @@ size_t uart_put(const char *s, size_t len)
     }
     spin_unlock_irqrestore(&uart.lock, flags);
     return n;
-}
-
-bool uart_reserve(size_t len)
-{
-    irqflags_t flags = spin_lock_irqsave(&uart.lock);
-    bool fits = RING_SIZE - queued() >= len;
-
-    if (!fits)
-        uart.was_full = true;
-    spin_unlock_irqrestore(&uart.lock, flags);
-    return fits;
 }
 
 void uart_throttle(bool stop)
@@ -125,6 +111,11 @@ void uart_throttle(bool stop)
 size_t uart_output_pending(void)
 {
     return uart.regs ? READ_ONCE(uart.head) - READ_ONCE(uart.tail) : 0;
+}
+
+bool uart_reserve(size_t len)
+{
+    return RING_SIZE - uart_output_pending() >= len;
 }
 
 static bool try_lock(void)
@@ -174,9 +165,7 @@ static void uart_interrupt(void *arg)
     if (uart.transmitting && fifo_empty()) {
         fill_fifo();
         set_interrupts(uart.receiving, queued());
-        wake = queued() == 0 || (uart.was_full && queued() <= LOW_WATER);
-        if (wake)
-            uart.was_full = false;
+        wake = queued() <= LOW_WATER; /* whoever waits for room, or for the end */
     }
     spin_unlock(&uart.lock);
     if (wake && uart_drained)

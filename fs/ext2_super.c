@@ -72,7 +72,7 @@ static bool bad_group_size(const struct ext2_fs *fs, uint32_t n)
     return !n || n > 8 * fs->block_size || n % 8;
 }
 
-/* The geometry, copied: the buffer may change under /dev's hands. */
+/* The geometry, checked and copied: the block itself can be written to under the device's name. */
 static const char *read_geometry(struct ext2_fs *fs, const struct ext2_super *s)
 {
     struct ext2_space *blocks = &fs->space[EXT2_BLOCKS], *inodes = &fs->space[EXT2_INODES];
@@ -123,7 +123,7 @@ static const char *check_group(struct ext2_fs *fs, uint32_t g)
             return "more free in a group than there is";
     }
     if (!ext2_block_valid(fs, gd->bg_inode_table) ||
-        !ext2_block_valid(fs, gd->bg_inode_table + fs->table_blocks - 1))
+        fs->table_blocks > fs->super->s_blocks_count - gd->bg_inode_table)
         return "an inode table out of range";
     return NULL;
 }
@@ -311,18 +311,9 @@ static const struct super_ops ext2_super_ops = {
 
 /* ---- Mounting --------------------------------------------------------------------------------- */
 
-static int make_root(struct superblock *sb)
-{
-    struct inode *root = inode_get(sb, EXT2_ROOT_INO);
-
-    if (is_err(root))
-        return ptr_err(root);
-    sb->root = dentry_make_root(sb, root);
-    return sb->root ? 0 : -ENOMEM;
-}
-
 static int ext2_mount(struct superblock *sb, const char *options)
 {
+    struct inode *root;
     struct ext2_fs *fs;
     int err;
 
@@ -346,9 +337,12 @@ static int ext2_mount(struct superblock *sb, const char *options)
     if (!err && !sb->read_only)
         err = begin_writing(fs);
     if (!err) {
-        err = make_root(sb);
-        if (!err)
+        root = inode_get(sb, EXT2_ROOT_INO);
+        if (!is_err(root))
+            sb->root = dentry_make_root(sb, root);
+        if (sb->root)
             return 0;
+        err = is_err(root) ? ptr_err(root) : -ENOMEM;
         inode_cache_drop_sb(sb);
         if (!sb->read_only)
             end_writing(fs);

@@ -542,7 +542,6 @@ void host_disk_init(struct block_device *bd, void *data, size_t size)
     bd->sectors = size / SECTOR_SIZE;
     bd->driver_data = data;
     bd->has_flush = true;
-    block_cache_init(bd);
 }
 
 /* ---- The rest of the file layer --------------------------------------------------------------- */
