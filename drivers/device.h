@@ -32,7 +32,6 @@ extern const struct driver __drivers_start[], __drivers_end[];
 /* Registers an interrupt handler (called with interrupts masked); may be called from a probe. */
 int irq_register(unsigned irq, void (*handler)(void *arg), void *arg);
 uint64_t irq_count(unsigned irq, unsigned hart_index); /* for /proc/interrupts */
-void irq_hart_init(void);                              /* PLIC threshold and enables of this hart */
 
 static inline uint8_t mmio_read8(volatile void *p)
 {

@@ -5,7 +5,7 @@
  * cannot compute earlier output. Seeds: the firmware's (device tree "rng-seed"), virtio-rng, and
  * the clock, which costs nothing and cannot hurt.
  *
- * Small requests are served from a pool of output made in advance, erased as it is given away.
+ * One block makes the next key and a key for the request; that one is the output, or makes it.
  *
  * Lock: RANK_LEAF, irqsave; long requests run on a key of their own, outside it.
  */
@@ -15,12 +15,10 @@
 #include "lib/spinlock.h"
 #include "lib/string.h"
 
-enum { KEY_WORDS = 8, BLOCK_WORDS = 16, POOL_BLOCKS = 8 };
+enum { KEY_WORDS = 8, BLOCK_WORDS = 16 };
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_LEAF, "random");
 static uint32_t key[KEY_WORDS];
-static uint32_t pool[POOL_BLOCKS * BLOCK_WORDS]; /* the last pool_left bytes are fresh */
-static size_t pool_left;
 static bool seeded;
 
 static uint32_t rotate(uint32_t v, unsigned n)
@@ -53,15 +51,20 @@ static void chacha_block(uint32_t out[BLOCK_WORDS], const uint32_t k[KEY_WORDS],
         out[i] += in[i];
 }
 
-/* Lock held. Mixes in up to a key's worth and scrambles. */
-static void mix_locked(const void *buf, size_t len)
+/* Lock held. Mixes in and scrambles. */
+static void mix_locked(const uint8_t *buf, size_t len)
 {
     uint32_t block[BLOCK_WORDS];
 
-    for (size_t i = 0; i < len; i++)
-        ((uint8_t *)key)[i % sizeof(key)] ^= ((const uint8_t *)buf)[i];
-    chacha_block(block, key, arch_time_ns());
-    memcpy(key, block, sizeof(key));
+    do {
+        size_t n = MIN(len, sizeof(key));
+
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)key)[i] ^= *buf++;
+        chacha_block(block, key, arch_time_ns());
+        memcpy(key, block, sizeof(key));
+        len -= n;
+    } while (len);
 }
 
 static void seed_locked(void)
@@ -70,10 +73,8 @@ static void seed_locked(void)
     size_t len = arch_boot_seed(seed, sizeof(seed));
 
     seeded = true;
-    for (size_t i = 0; i < len; i += sizeof(key))
-        mix_locked(seed + i, MIN(len - i, sizeof(key)));
+    mix_locked(seed, len);
     memset(seed, 0, sizeof(seed));
-    mix_locked(NULL, 0);
 }
 
 void random_add_entropy(const void *buf, size_t len)
@@ -82,47 +83,26 @@ void random_add_entropy(const void *buf, size_t len)
 
     if (!seeded)
         seed_locked();
-    for (size_t i = 0; i < len; i += sizeof(key))
-        mix_locked((const uint8_t *)buf + i, MIN(len - i, sizeof(key)));
-    pool_left = 0; /* made without the new entropy */
-    spin_unlock_irqrestore(&lock, flags);
-}
-
-/* The pool's first words become the next key; they are never given out. */
-static void refill_locked(void)
-{
-    if (!seeded)
-        seed_locked();
-    for (unsigned i = 0; i < POOL_BLOCKS; i++)
-        chacha_block(pool + i * BLOCK_WORDS, key, i);
-    memcpy(key, pool, sizeof(key));
-    memset(pool, 0, sizeof(key));
-    pool_left = sizeof(pool) - sizeof(key);
-}
-
-static void take_from_pool(void *buf, size_t len)
-{
-    irqflags_t flags = spin_lock_irqsave(&lock);
-    uint8_t *from;
-
-    if (pool_left < len)
-        refill_locked();
-    from = (uint8_t *)pool + sizeof(pool) - pool_left;
-    memcpy(buf, from, len);
-    memset(from, 0, len);
-    pool_left -= len;
+    mix_locked(buf, len);
     spin_unlock_irqrestore(&lock, flags);
 }
 
 void random_bytes(void *buf, size_t len)
 {
     uint32_t block[BLOCK_WORDS], own[KEY_WORDS];
+    irqflags_t flags = spin_lock_irqsave(&lock);
 
+    if (!seeded)
+        seed_locked();
+    chacha_block(block, key, 0);
+    memcpy(key, block, sizeof(key));
+    spin_unlock_irqrestore(&lock, flags);
+
+    memcpy(own, block + KEY_WORDS, sizeof(own));
     if (len <= sizeof(own)) {
-        take_from_pool(buf, len);
-        return;
+        memcpy(buf, own, len);
+        len = 0;
     }
-    take_from_pool(own, sizeof(own));
     for (uint64_t counter = 0; len; counter++) {
         size_t n = MIN(len, sizeof(block));
 

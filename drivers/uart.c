@@ -25,11 +25,8 @@ enum { RING_SIZE = 4096, LOW_WATER = RING_SIZE / 4, FIFO_SIZE = 16 };
 static struct {
     struct spinlock lock;
     volatile uint8_t *regs;
-    unsigned shift;
-    bool wide; /* registers are read and written as 32-bit words */
     bool receiving;
     bool transmitting;   /* see [1] */
-    bool was_full;       /* somebody may wait for room */
     unsigned head, tail; /* free-running: head - tail bytes are queued */
     char ring[RING_SIZE];
 } uart = {.lock = SPINLOCK_INIT(RANK_NONE, "uart")};
@@ -39,19 +36,12 @@ void (*uart_drained)(void);
 
 static uint8_t reg_read(unsigned reg)
 {
-    volatile uint8_t *p = uart.regs + (reg << uart.shift);
-
-    return uart.wide ? mmio_read32(p) : mmio_read8(p);
+    return mmio_read8(uart.regs + reg);
 }
 
 static void reg_write(unsigned reg, uint8_t val)
 {
-    volatile uint8_t *p = uart.regs + (reg << uart.shift);
-
-    if (uart.wide)
-        mmio_write32(p, val);
-    else
-        mmio_write8(p, val);
+    mmio_write8(uart.regs + reg, val);
 }
 
 static size_t queued(void)
@@ -66,11 +56,11 @@ static bool fifo_empty(void)
 }
 
 /* A line that takes nothing (flow control, a stopped host terminal) must not stop the kernel. */
-static bool wait_fifo_empty(void)
+static bool wait_until(bool (*ready)(void))
 {
     uint64_t deadline = arch_time_ns() + STUCK_NS;
 
-    while (!fifo_empty())
+    while (!ready())
         if (arch_time_ns() > deadline)
             return false;
     return true;
@@ -100,8 +90,6 @@ size_t uart_put(const char *s, size_t len)
     flags = spin_lock_irqsave(&uart.lock);
     while (n < len && queued() < RING_SIZE)
         uart.ring[uart.head++ % RING_SIZE] = s[n++];
-    if (n < len)
-        uart.was_full = true;
     if (!uart.transmitting && queued()) {
         if (fifo_empty())
             fill_fifo();
@@ -109,17 +97,6 @@ size_t uart_put(const char *s, size_t len)
     }
     spin_unlock_irqrestore(&uart.lock, flags);
     return n;
-}
-
-bool uart_reserve(size_t len)
-{
-    irqflags_t flags = spin_lock_irqsave(&uart.lock);
-    bool fits = RING_SIZE - queued() >= len;
-
-    if (!fits)
-        uart.was_full = true;
-    spin_unlock_irqrestore(&uart.lock, flags);
-    return fits;
 }
 
 void uart_throttle(bool stop)
@@ -136,24 +113,24 @@ size_t uart_output_pending(void)
     return uart.regs ? READ_ONCE(uart.head) - READ_ONCE(uart.tail) : 0;
 }
 
-static bool lock_or_give_up(void)
+bool uart_reserve(size_t len)
 {
-    uint64_t deadline = arch_time_ns() + STUCK_NS;
+    return RING_SIZE - uart_output_pending() >= len;
+}
 
-    while (!spin_trylock(&uart.lock))
-        if (arch_time_ns() > deadline)
-            return false;
-    return true;
+static bool try_lock(void)
+{
+    return spin_trylock(&uart.lock);
 }
 
 void uart_write(const char *s, size_t len)
 {
     irqflags_t flags = arch_irq_save();
-    bool locked = lock_or_give_up();
+    bool locked = wait_until(try_lock);
 
-    while (queued() && wait_fifo_empty())
+    while (queued() && wait_until(fifo_empty))
         fill_fifo();
-    while (len && wait_fifo_empty())
+    while (len && wait_until(fifo_empty))
         for (unsigned n = 0; n < FIFO_SIZE - 1 && len; n++, s++, len--) {
             if (*s == '\n')
                 reg_write(UART_TX, '\r'), n++;
@@ -188,9 +165,7 @@ static void uart_interrupt(void *arg)
     if (uart.transmitting && fifo_empty()) {
         fill_fifo();
         set_interrupts(uart.receiving, queued());
-        wake = queued() == 0 || (uart.was_full && queued() <= LOW_WATER);
-        if (wake)
-            uart.was_full = false;
+        wake = queued() <= LOW_WATER; /* whoever waits for room, or for the end */
     }
     spin_unlock(&uart.lock);
     if (wake && uart_drained)
@@ -203,8 +178,6 @@ static int uart_probe(struct device *dev)
 
     if (uart.regs)
         return -EBUSY;
-    uart.shift = fdt_number(&dev->node, "reg-shift", 0);
-    uart.wide = fdt_number(&dev->node, "reg-io-width", 1) == 4;
     uart.regs = dev->regs;
     reg_write(UART_IER, 0);
     reg_write(UART_LCR, UART_LCR_WLEN8);

@@ -7,7 +7,6 @@
  *     wrote is read after used->idx. Both orders are made by mmio_barrier().
  * [3] The device is not trusted: an id outside the ring, or of no request, is dropped.
  */
-#include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 
@@ -31,70 +30,37 @@ static void reg_write(const struct virtio_device *dev, unsigned reg, uint32_t va
     mmio_write32(dev->regs + reg, val);
 }
 
-static void add_status(struct virtio_device *dev, uint32_t bits)
+void virtio_add_status(struct virtio_device *dev, uint32_t bits)
 {
     reg_write(dev, VIRTIO_MMIO_STATUS, reg_read(dev, VIRTIO_MMIO_STATUS) | bits);
 }
 
-static uint64_t offered_features(struct virtio_device *dev)
+static int negotiate(struct virtio_device *dev, uint64_t wanted)
 {
-    uint64_t low;
-
-    reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
-    low = reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES);
-    reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
-    return low | (uint64_t)reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES) << 32;
-}
-
-static void accept_features(struct virtio_device *dev, uint64_t features)
-{
-    dev->features = features;
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, features);
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
-    reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, features >> 32);
-}
-
-int virtio_start(struct virtio_device *dev, uint64_t wanted)
-{
-    uint64_t version_1 = 1UL << VIRTIO_F_VERSION_1, offered;
+    uint64_t demanded = 1UL << VIRTIO_F_VERSION_1 | 1UL << VIRTIO_RING_F_INDIRECT_DESC;
 
     reg_write(dev, VIRTIO_MMIO_STATUS, 0);
-    add_status(dev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-    add_status(dev, VIRTIO_CONFIG_S_DRIVER);
-    offered = offered_features(dev);
-    if (!(offered & version_1)) {
-        virtio_fail(dev);
-        return -ENODEV;
+    virtio_add_status(dev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+    virtio_add_status(dev, VIRTIO_CONFIG_S_DRIVER);
+    dev->features = 0;
+    for (unsigned half = 0; half < 2; half++) {
+        reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, half);
+        dev->features |= (uint64_t)reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES) << 32 * half;
     }
-    accept_features(dev, offered & (wanted | version_1));
-    add_status(dev, VIRTIO_CONFIG_S_FEATURES_OK);
-    if (!(reg_read(dev, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        virtio_fail(dev);
+    dev->features &= wanted | demanded;
+    if ((dev->features & demanded) != demanded)
         return -ENODEV;
+    for (unsigned half = 0; half < 2; half++) {
+        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, half);
+        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, dev->features >> 32 * half);
     }
-    return 0;
+    virtio_add_status(dev, VIRTIO_CONFIG_S_FEATURES_OK);
+    return reg_read(dev, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK ? 0 : -ENODEV;
 }
 
-void virtio_ready(struct virtio_device *dev)
+uint32_t virtio_config(const struct virtio_device *dev, unsigned offset)
 {
-    add_status(dev, VIRTIO_CONFIG_S_DRIVER_OK);
-}
-
-void virtio_fail(struct virtio_device *dev)
-{
-    add_status(dev, VIRTIO_CONFIG_S_FAILED);
-}
-
-void virtio_config(struct virtio_device *dev, unsigned offset, void *buf, size_t len)
-{
-    uint32_t generation;
-
-    do {
-        generation = reg_read(dev, VIRTIO_MMIO_CONFIG_GENERATION);
-        for (size_t i = 0; i < len; i++)
-            ((uint8_t *)buf)[i] = mmio_read8(dev->regs + VIRTIO_MMIO_CONFIG + offset + i);
-    } while (reg_read(dev, VIRTIO_MMIO_CONFIG_GENERATION) != generation);
+    return reg_read(dev, VIRTIO_MMIO_CONFIG + offset);
 }
 
 static void write_address(struct virtio_device *dev, unsigned low_reg, const void *p)
@@ -105,15 +71,6 @@ static void write_address(struct virtio_device *dev, unsigned low_reg, const voi
     reg_write(dev, low_reg + 4, pa >> 32);
 }
 
-static unsigned queue_size(uint32_t device_max)
-{
-    unsigned size = VIRTQ_MAX;
-
-    while (size > device_max)
-        size /= 2;
-    return size;
-}
-
 static void queue_layout(struct virtqueue *q, void *memory)
 {
     q->desc = memory;
@@ -121,23 +78,21 @@ static void queue_layout(struct virtqueue *q, void *memory)
     q->used = (void *)ALIGN_UP((uintptr_t)&q->avail->ring[q->size + 1], 4UL);
     for (unsigned i = 0; i < q->size; i++)
         q->desc[i].next = i + 1 < q->size ? i + 1 : NO_DESC;
-    q->free_head = 0;
-    q->nfree = q->size;
 }
 
-int virtio_queue_init(struct virtio_device *dev, struct virtqueue *q, unsigned index)
+static int queue_init(struct virtio_device *dev, struct virtqueue *q)
 {
     struct page *page;
+    uint32_t most;
 
     memset(q, 0, sizeof(*q));
-    reg_write(dev, VIRTIO_MMIO_QUEUE_SEL, index);
-    if (reg_read(dev, VIRTIO_MMIO_QUEUE_READY))
-        return -EBUSY;
-    q->dev = dev;
-    q->index = index;
-    q->size = queue_size(reg_read(dev, VIRTIO_MMIO_QUEUE_NUM_MAX));
-    if (!q->size)
+    reg_write(dev, VIRTIO_MMIO_QUEUE_SEL, 0);
+    most = reg_read(dev, VIRTIO_MMIO_QUEUE_NUM_MAX);
+    if (!most || reg_read(dev, VIRTIO_MMIO_QUEUE_READY))
         return -ENODEV;
+    q->dev = dev;
+    for (q->size = VIRTQ_MAX; q->size > most; q->size /= 2)
+        ;
     page = page_alloc(ALLOC_ZERO);
     if (!page)
         return -ENOMEM;
@@ -151,58 +106,44 @@ int virtio_queue_init(struct virtio_device *dev, struct virtqueue *q, unsigned i
     return 0;
 }
 
-static void describe(struct vring_desc *d, const struct virtq_buffer *b)
+int virtio_start(struct virtio_device *dev, uint64_t wanted, struct virtqueue *q)
 {
-    assert(va_to_page(b->addr));
-    d->addr = va_to_pa(b->addr);
-    d->len = b->len;
-    d->flags = b->device_writes ? VRING_DESC_F_WRITE : 0;
+    int err = negotiate(dev, wanted);
+
+    if (!err)
+        err = queue_init(dev, q);
+    if (err)
+        virtio_add_status(dev, VIRTIO_CONFIG_S_FAILED);
+    return err;
 }
 
-static void fill_indirect(struct vring_desc *d, struct vring_desc *table,
-                          const struct virtq_buffer *bufs, unsigned n)
+/* ---- Requests --------------------------------------------------------------------------------- */
+
+void virtq_describe(struct vring_desc *table, unsigned *n, void *addr, uint32_t len,
+                    bool device_writes)
 {
-    for (unsigned i = 0; i < n; i++) {
-        describe(&table[i], &bufs[i]);
-        table[i].next = i + 1;
-        if (i + 1 < n)
-            table[i].flags |= VRING_DESC_F_NEXT;
-    }
+    assert(va_to_page(addr));
+    if (*n)
+        table[*n - 1].flags |= VRING_DESC_F_NEXT;
+    table[*n] = (struct vring_desc){.addr = va_to_pa(addr),
+                                    .len = len,
+                                    .flags = device_writes ? VRING_DESC_F_WRITE : 0,
+                                    .next = *n + 1};
+    (*n)++;
+}
+
+bool virtq_add(struct virtqueue *q, struct vring_desc *table, unsigned n, void *cookie)
+{
+    uint16_t head = q->free_head;
+    struct vring_desc *d;
+
+    if (head == NO_DESC)
+        return false;
+    d = &q->desc[head];
+    q->free_head = d->next;
     d->addr = va_to_pa(table);
     d->len = n * sizeof(*table);
     d->flags = VRING_DESC_F_INDIRECT;
-}
-
-/* The free descriptors are chained in the order in which they are handed out. */
-static uint16_t fill_chain(struct virtqueue *q, const struct virtq_buffer *bufs, unsigned n)
-{
-    uint16_t last = q->free_head;
-
-    for (unsigned i = 0; i < n; i++) {
-        if (i)
-            last = q->desc[last].next;
-        describe(&q->desc[last], &bufs[i]);
-        if (i + 1 < n)
-            q->desc[last].flags |= VRING_DESC_F_NEXT;
-    }
-    return last;
-}
-
-bool virtq_add(struct virtqueue *q, const struct virtq_buffer *bufs, unsigned n,
-               struct vring_desc *table, void *cookie)
-{
-    bool indirect = table && virtio_has(q->dev, VIRTIO_RING_F_INDIRECT_DESC);
-    unsigned taken = indirect ? 1 : n;
-    uint16_t head = q->free_head, last = head;
-
-    if (q->nfree < taken)
-        return false;
-    if (indirect)
-        fill_indirect(&q->desc[head], table, bufs, n);
-    else
-        last = fill_chain(q, bufs, n);
-    q->free_head = q->desc[last].next;
-    q->nfree -= taken;
     q->cookies[head] = cookie;
     q->avail->ring[q->avail->idx % q->size] = head;
     mmio_barrier();
@@ -214,18 +155,7 @@ void virtq_kick(struct virtqueue *q)
 {
     mmio_barrier();
     if (!(READ_ONCE(q->used->flags) & VRING_USED_F_NO_NOTIFY))
-        reg_write(q->dev, VIRTIO_MMIO_QUEUE_NOTIFY, q->index);
-}
-
-static void free_chain(struct virtqueue *q, uint16_t head)
-{
-    uint16_t last = head;
-
-    q->nfree++;
-    for (; q->desc[last].flags & VRING_DESC_F_NEXT; last = q->desc[last].next)
-        q->nfree++;
-    q->desc[last].next = q->free_head;
-    q->free_head = head;
+        reg_write(q->dev, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
 void *virtq_take(struct virtqueue *q, uint32_t *len)
@@ -243,7 +173,8 @@ void *virtq_take(struct virtqueue *q, uint32_t *len)
         q->cookies[head] = NULL;
         if (len)
             *len = READ_ONCE(e->len);
-        free_chain(q, head);
+        q->desc[head].next = q->free_head;
+        q->free_head = head;
         return cookie;
     }
     return NULL;

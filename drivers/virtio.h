@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include "drivers/device.h"
@@ -19,21 +20,15 @@ struct virtio_device {
     uint64_t features; /* negotiated */
 };
 
-struct virtqueue {
+struct virtqueue { /* each request takes one descriptor, which points to its own table of them */
     struct virtio_device *dev;
-    unsigned index, size;
+    unsigned size;
     struct vring_desc *desc;
     struct vring_avail *avail;
     struct vring_used *used;
-    uint16_t free_head, nfree; /* unused descriptors, chained by next */
-    uint16_t last_used;        /* what was taken off the used ring so far */
-    void *cookies[VIRTQ_MAX];  /* by head descriptor */
-};
-
-struct virtq_buffer {
-    void *addr; /* direct-mapped memory */
-    uint32_t len;
-    bool device_writes;
+    uint16_t free_head;       /* unused descriptors, chained by next; NO_DESC at the end */
+    uint16_t last_used;       /* what was taken off the used ring so far */
+    void *cookies[VIRTQ_MAX]; /* by descriptor */
 };
 
 static inline bool virtio_has(const struct virtio_device *dev, unsigned feature)
@@ -41,21 +36,19 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned feature)
     return dev->features >> feature & 1;
 }
 
-/* Reset, acknowledge, negotiate `wanted` (bits; VERSION_1 is demanded). 0 or -ENODEV. */
-int virtio_start(struct virtio_device *dev, uint64_t wanted);
-int virtio_queue_init(struct virtio_device *dev, struct virtqueue *q, unsigned index);
-void virtio_ready(struct virtio_device *dev); /* DRIVER_OK */
-void virtio_fail(struct virtio_device *dev);
-/* Reads len bytes of the device's configuration as one consistent snapshot. */
-void virtio_config(struct virtio_device *dev, unsigned offset, void *buf, size_t len);
+/* Resets the device, negotiates `wanted` (feature bits; VERSION_1 and INDIRECT_DESC are demanded),
+ * sets up its queue 0. 0, -ENODEV, -ENOMEM: the device has been given up then. */
+int virtio_start(struct virtio_device *dev, uint64_t wanted, struct virtqueue *q);
+void virtio_add_status(struct virtio_device *dev, uint32_t bits); /* DRIVER_OK or FAILED */
+/* A word of the device's configuration; what we read never changes. */
+uint32_t virtio_config(const struct virtio_device *dev, unsigned offset);
 
-/*
- * Queues a request of n buffers (those the device reads first). table: n descriptors in
- * direct-mapped memory that live as long as the request, used if the device takes indirect ones;
- * NULL: never. False: no room now. Not seen by the device before virtq_kick.
- */
-bool virtq_add(struct virtqueue *q, const struct virtq_buffer *bufs, unsigned n,
-               struct vring_desc *table, void *cookie);
+/* Adds a buffer to a request's table of n descriptors so far: what the device reads comes first.
+ * Buffers and table are direct-mapped and live as long as the request. */
+void virtq_describe(struct vring_desc *table, unsigned *n, void *addr, uint32_t len,
+                    bool device_writes);
+/* Queues the request. False: no room now. Not seen by the device before virtq_kick. */
+bool virtq_add(struct virtqueue *q, struct vring_desc *table, unsigned n, void *cookie);
 void virtq_kick(struct virtqueue *q);
 /* The cookie of the next finished request, NULL if there is none. */
 void *virtq_take(struct virtqueue *q, uint32_t *len);

@@ -33,71 +33,37 @@ struct disk {
     struct block_device bd;
     struct spinlock lock; /* guards everything below */
     struct virtqueue queue;
-    struct virtq_buffer bufs[MAX_BUFFERS]; /* of the request being started */
-    struct list free;                      /* unused requests */
-    struct list pending;                   /* bios that wait for room, oldest first */
+    struct list free;    /* unused requests */
+    struct list pending; /* bios that wait for room, oldest first */
+    struct request pool[POOL_SIZE];
 };
-
-/* Lock held. Describes the request in d->bufs; returns the number of buffers. */
-static unsigned fill_request(struct disk *d, struct request *rq, struct bio *bio)
-{
-    static const uint32_t types[] = {[BIO_READ] = VIRTIO_BLK_T_IN,
-                                     [BIO_WRITE] = VIRTIO_BLK_T_OUT,
-                                     [BIO_FLUSH] = VIRTIO_BLK_T_FLUSH};
-    unsigned n = 0;
-
-    rq->bio = bio;
-    rq->status = 0xff;
-    rq->header = (struct virtio_blk_outhdr){.type = types[bio->op],
-                                            .sector = bio->op == BIO_FLUSH ? 0 : bio->sector};
-    d->bufs[n++] = (struct virtq_buffer){&rq->header, sizeof(rq->header), false};
-    for (unsigned i = 0; i < bio->nsegs; i++)
-        d->bufs[n++] =
-            (struct virtq_buffer){bio->segs[i].addr, bio->segs[i].len, bio->op == BIO_READ};
-    d->bufs[n++] = (struct virtq_buffer){&rq->status, 1, true};
-    return n;
-}
 
 /* Lock held. False: no room now. */
 static bool start(struct disk *d, struct bio *bio)
 {
-    struct request *rq;
-    unsigned n;
+    static const uint32_t types[] = {[BIO_READ] = VIRTIO_BLK_T_IN,
+                                     [BIO_WRITE] = VIRTIO_BLK_T_OUT,
+                                     [BIO_FLUSH] = VIRTIO_BLK_T_FLUSH};
+    struct request *rq = list_first(&d->free, struct request, link);
+    unsigned n = 0;
 
     if (list_empty(&d->free))
         return false;
-    rq = list_first(&d->free, struct request, link);
-    n = fill_request(d, rq, bio);
-    if (!virtq_add(&d->queue, d->bufs, n, rq->table, rq))
+    rq->bio = bio;
+    rq->status = 0xff;
+    rq->header = (struct virtio_blk_outhdr){.type = types[bio->op],
+                                            .sector = bio->op == BIO_FLUSH ? 0 : bio->sector};
+    virtq_describe(rq->table, &n, &rq->header, sizeof(rq->header), false);
+    for (unsigned i = 0; i < bio->nsegs; i++)
+        virtq_describe(rq->table, &n, bio->segs[i].addr, bio->segs[i].len, bio->op == BIO_READ);
+    virtq_describe(rq->table, &n, &rq->status, 1, true);
+    if (!virtq_add(&d->queue, rq->table, n, rq))
         return false;
     list_del(&rq->link);
     return true;
 }
 
-static void blk_submit(struct block_device *bd, struct bio *bio)
-{
-    struct disk *d = bd->driver_data;
-    irqflags_t flags = spin_lock_irqsave(&d->lock);
-
-    if (!list_empty(&d->pending) || !start(d, bio))
-        list_add_tail(&d->pending, &bio->link);
-    else
-        virtq_kick(&d->queue);
-    spin_unlock_irqrestore(&d->lock, flags);
-}
-
-/* Lock held. The bio of a finished request, its error in *err; NULL if there is none. */
-static struct bio *finish_one(struct disk *d, int *err)
-{
-    struct request *rq = virtq_take(&d->queue, NULL);
-
-    if (!rq)
-        return NULL;
-    *err = READ_ONCE(rq->status) == VIRTIO_BLK_S_OK ? 0 : -EIO;
-    list_add(&d->free, &rq->link);
-    return rq->bio;
-}
-
+/* Lock held. */
 static void start_pending(struct disk *d)
 {
     bool started = false;
@@ -114,15 +80,28 @@ static void start_pending(struct disk *d)
         virtq_kick(&d->queue);
 }
 
+static void blk_submit(struct block_device *bd, struct bio *bio)
+{
+    struct disk *d = bd->driver_data;
+    irqflags_t flags = spin_lock_irqsave(&d->lock);
+
+    list_add_tail(&d->pending, &bio->link);
+    start_pending(d);
+    spin_unlock_irqrestore(&d->lock, flags);
+}
+
 static void blk_interrupt(void *arg)
 {
     struct disk *d = arg;
-    struct bio *bio;
-    int err;
+    struct request *rq;
 
     virtio_ack(&d->dev);
     spin_lock(&d->lock);
-    while ((bio = finish_one(d, &err))) {
+    while ((rq = virtq_take(&d->queue, NULL))) {
+        struct bio *bio = rq->bio;
+        int err = READ_ONCE(rq->status) == VIRTIO_BLK_S_OK ? 0 : -EIO;
+
+        list_add(&d->free, &rq->link);
         spin_unlock(&d->lock);
         bio->done(bio, err);
         spin_lock(&d->lock);
@@ -131,30 +110,15 @@ static void blk_interrupt(void *arg)
     spin_unlock(&d->lock);
 }
 
-static int make_pool(struct disk *d)
+static int read_config(struct disk *d)
 {
-    for (unsigned i = 0; i < POOL_SIZE; i++) {
-        struct request *rq = kzalloc(sizeof(*rq));
-
-        if (!rq)
-            return i ? 0 : -ENOMEM; /* fewer do, too */
-        list_add(&d->free, &rq->link);
-    }
-    return 0;
-}
-
-static int negotiate(struct disk *d)
-{
-    uint64_t wanted = 1UL << VIRTIO_BLK_F_RO | 1UL << VIRTIO_BLK_F_FLUSH |
-                      1UL << VIRTIO_BLK_F_SEG_MAX | 1UL << VIRTIO_RING_F_INDIRECT_DESC;
     uint32_t seg_max = BIO_MAX_SEGMENTS;
-    int err = virtio_start(&d->dev, wanted);
 
-    if (err)
-        return err;
-    virtio_config(&d->dev, offsetof(struct virtio_blk_config, capacity), &d->bd.sectors, 8);
+    d->bd.sectors =
+        virtio_config(&d->dev, offsetof(struct virtio_blk_config, capacity)) |
+        (uint64_t)virtio_config(&d->dev, offsetof(struct virtio_blk_config, capacity) + 4) << 32;
     if (virtio_has(&d->dev, VIRTIO_BLK_F_SEG_MAX))
-        virtio_config(&d->dev, offsetof(struct virtio_blk_config, seg_max), &seg_max, 4);
+        seg_max = virtio_config(&d->dev, offsetof(struct virtio_blk_config, seg_max));
     if (seg_max < BIO_MAX_SEGMENTS) {
         pr_warn("%s: takes %u segments only, %u are needed\n", d->dev.name, seg_max,
                 BIO_MAX_SEGMENTS);
@@ -162,29 +126,14 @@ static int negotiate(struct disk *d)
     }
     d->bd.read_only = virtio_has(&d->dev, VIRTIO_BLK_F_RO);
     d->bd.has_flush = virtio_has(&d->dev, VIRTIO_BLK_F_FLUSH);
-    return virtio_queue_init(&d->dev, &d->queue, 0);
-}
-
-static int disk_start(struct disk *d)
-{
-    int err = negotiate(d);
-
-    if (!err)
-        err = make_pool(d);
-    if (!err)
-        err = irq_register(d->dev.irq, blk_interrupt, d);
-    if (err) {
-        virtio_fail(&d->dev);
-        return err;
-    }
-    virtio_ready(&d->dev);
-    return block_register(&d->bd);
+    return 0;
 }
 
 /* What a failed start leaves allocated stays so: the device may know those addresses. */
 int virtio_blk_probe(const struct virtio_device *dev)
 {
     struct disk *d = kzalloc(sizeof(*d));
+    int err;
 
     if (!d)
         return -ENOMEM;
@@ -194,5 +143,20 @@ int virtio_blk_probe(const struct virtio_device *dev)
     spin_init(&d->lock, RANK_DRIVER, "virtio_blk");
     list_init(&d->free);
     list_init(&d->pending);
-    return disk_start(d);
+    for (unsigned i = 0; i < POOL_SIZE; i++)
+        list_add(&d->free, &d->pool[i].link);
+    err = virtio_start(
+        &d->dev, 1UL << VIRTIO_BLK_F_RO | 1UL << VIRTIO_BLK_F_FLUSH | 1UL << VIRTIO_BLK_F_SEG_MAX,
+        &d->queue);
+    if (err)
+        return err;
+    err = read_config(d);
+    if (!err)
+        err = irq_register(d->dev.irq, blk_interrupt, d);
+    if (err) {
+        virtio_add_status(&d->dev, VIRTIO_CONFIG_S_FAILED);
+        return err;
+    }
+    virtio_add_status(&d->dev, VIRTIO_CONFIG_S_DRIVER_OK);
+    return block_register(&d->bd);
 }

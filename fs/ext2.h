@@ -13,45 +13,42 @@
  */
 #pragma once
 
-#include "fs/buffer.h"
+#include "drivers/block.h"
 #include "fs/ext2_format.h"
 #include "fs/vfs.h"
 
+struct ext2_space { /* blocks or inodes, in groups of per_group: `count` of them from `first` on */
+    uint32_t first, count, per_group;
+};
+
 struct ext2_fs { /* (I) unless marked; (A) alloc_lock */
     struct superblock *sb;
-    struct buffer_cache *cache;
-    struct buf *super_buf;
-    struct ext2_super *super; /* (A) in super_buf */
-    struct buf **group_bufs;  /* (A) contents */
-    unsigned ngroup_bufs;
+    struct block_device *bd;
+    struct ext2_super *super;           /* (A) a referenced block, like the next */
+    struct ext2_group_desc **gd_blocks; /* (A) contents */
+    unsigned ngd_blocks;
     unsigned block_size, block_bits;
     unsigned inode_size;
-    uint16_t extra_isize; /* of new inodes */
-    uint32_t pointers;    /* in an indirect block */
-    uint32_t blocks_count, first_data_block, blocks_per_group;
-    uint32_t inodes_count, inodes_per_group, first_ino, table_blocks;
+    uint32_t pointers; /* in an indirect block */
     uint32_t groups;
+    uint32_t first_ino, table_blocks;
     uint32_t overhead; /* blocks that never hold data */
     bool filetype;
     bool may_write;       /* no feature forbids it */
     uint16_t clean_state; /* s_state to write when all is written */
     struct mutex alloc_lock;
-    uint32_t free_blocks, free_inodes; /* (A) */
-    uint32_t generation;               /* (A) of the next new inode */
-    struct list orphans;               /* (A) inodes without a name that are still in use */
+    struct ext2_space space[2]; /* by enum ext2_kind */
+    struct list orphans;        /* (A) inodes without a name that are still in use */
     _Atomic unsigned errors_told;
-    _Atomic bool damaged;
 };
 
 struct ext2_inode {
     struct inode vfs;
-    struct mutex map_lock;                /* guards (M); and vfs.blocks */
-    uint32_t block[EXT2_NBLOCKS];         /* (M) as on disk; a short symbolic link's text */
-    uint32_t last_logical, last_physical; /* (M) what was allocated last: where to go on */
-    uint32_t alloc_end;  /* (i) block after the last one that a write got beyond the size */
-    uint32_t dir_hint;   /* (i) blocks before this one have no room worth looking for */
-    uint32_t flags;      /* (i) EXT2_FL_* */
-    uint32_t generation; /* (I) */
+    struct mutex map_lock;        /* guards (M); and vfs.blocks */
+    uint32_t block[EXT2_NBLOCKS]; /* (M) as on disk; a short symbolic link's text */
+    uint32_t alloc_end; /* (i) block after the last one that a write got beyond the size */
+    uint32_t dir_hint;  /* (i) blocks before this one have no room worth looking for */
+    uint32_t flags;     /* (i) EXT2_FL_* */
     uint32_t xattr_block;
     bool on_disk;       /* the inode's number is taken, its slot written */
     struct list orphan; /* (A) */
@@ -70,12 +67,25 @@ static inline struct ext2_inode *ext2_inode_of(struct inode *ip)
 /* A pointer to a block that may hold data or pointers: never the superblock's. */
 static inline bool ext2_block_valid(const struct ext2_fs *fs, uint32_t block)
 {
-    return block > fs->first_data_block && block < fs->blocks_count;
+    const struct ext2_space *s = &fs->space[EXT2_BLOCKS];
+
+    return block > s->first && block - s->first < s->count;
 }
 
 static inline uint32_t ext2_size_blocks(const struct ext2_fs *fs, uint64_t size)
 {
     return (uint32_t)((size + fs->block_size - 1) >> fs->block_bits);
+}
+
+/* Metadata blocks: see block_get. */
+static inline void *ext2_block(const struct ext2_fs *fs, uint32_t block)
+{
+    return block_get(fs->bd, block, fs->block_bits);
+}
+
+static inline void ext2_block_dirty(const struct ext2_fs *fs, const void *block)
+{
+    block_mark_dirty(block, fs->block_size);
 }
 
 /* The image is damaged: tells so (a few times), remembers it in the superblock, and stops writing
@@ -84,7 +94,9 @@ void ext2_error(struct ext2_fs *fs, const char *fmt, ...) printf_like(2, 3);
 
 /* ext2_alloc.c. Groups are numbered from 0, blocks and inodes as on disk. */
 struct ext2_group_desc *ext2_group(struct ext2_fs *fs, uint32_t group);
-uint32_t ext2_group_blocks(const struct ext2_fs *fs, uint32_t group);
+uint32_t ext2_group_of(const struct ext2_space *s, uint32_t n);
+uint32_t ext2_group_first(const struct ext2_space *s, uint32_t group);
+uint32_t ext2_group_size(const struct ext2_space *s, uint32_t group);
 bool ext2_group_has_super(const struct ext2_fs *fs, uint32_t group);
 int ext2_alloc_block(struct ext2_fs *fs, uint32_t goal, uint32_t *block) must_check;
 void ext2_free_blocks(struct ext2_fs *fs, uint32_t start, uint32_t count);
@@ -99,8 +111,7 @@ int ext2_map(struct inode *ip, uint64_t logical, unsigned max, uint32_t *physica
              unsigned *n) must_check;
 /* The same for one block, which is allocated if it is a hole (*fresh); its contents are old then. */
 int ext2_map_alloc(struct inode *ip, uint64_t logical, uint32_t *physical, bool *fresh) must_check;
-void ext2_unmap_block(struct inode *ip, uint64_t logical); /* undoes that */
-int ext2_free_from(struct inode *ip, uint64_t logical);    /* this block and all after it */
+int ext2_free_range(struct inode *ip, uint64_t from, uint64_t to); /* blocks from ... to - 1 */
 
 /* ext2_data.c */
 extern const struct mapping_ops ext2_mapping_ops;
@@ -119,18 +130,17 @@ bool ext2_has_tree(const struct inode *ip); /* i_block holds block pointers */
 int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode **out) must_check;
 
 /* ext2_dir.c. Directory locked. */
-struct ext2_slot { /* an entry found; buf is referenced */
-    struct buf *buf;
-    unsigned off;
-    uint32_t ino;
+struct ext2_slot {
+    uint8_t *block; /* referenced; NULL: none yet, or no more */
+    struct ext2_dirent *entry;
+    uint64_t pos; /* of the entry in the directory */
 };
 int ext2_dir_find(struct inode *dir, const char *name, size_t len,
                   struct ext2_slot *slot) must_check;
 int ext2_dir_add(struct inode *dir, const char *name, size_t len, struct inode *ip) must_check;
-void ext2_dir_remove(struct inode *dir, struct ext2_slot *slot);                    /* puts buf */
-void ext2_dir_replace(struct inode *dir, struct ext2_slot *slot, struct inode *ip); /* puts buf */
-int ext2_dir_is_empty(struct inode *dir) must_check;                   /* 0, -ENOTEMPTY, -EIO */
-int ext2_dir_init(struct inode *dir, struct inode *parent) must_check; /* "." and ".." */
+void ext2_dir_remove(struct inode *dir, struct ext2_slot *slot); /* both put it */
+void ext2_dir_replace(struct inode *dir, struct ext2_slot *slot, struct inode *ip);
+int ext2_dir_is_empty(struct inode *dir) must_check; /* 0, -ENOTEMPTY, -EIO */
 extern const struct file_ops ext2_dir_file_ops;
 
 /* ext2_namei.c */

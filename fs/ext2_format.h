@@ -28,56 +28,48 @@ enum { /* not understood = not written to */
        EXT2_RO_LARGE_FILE = 0x2,
 };
 
+enum ext2_kind { EXT2_BLOCKS, EXT2_INODES };
+
 struct ext2_super {
     uint32_t s_inodes_count;
     uint32_t s_blocks_count;
     uint32_t s_r_blocks_count;
-    uint32_t s_free_blocks_count;
-    uint32_t s_free_inodes_count;
+    uint32_t s_free_count[2]; /* by enum ext2_kind */
     uint32_t s_first_data_block;
     uint32_t s_log_block_size;
-    uint32_t s_log_cluster_size;
+    uint32_t kept0;
     uint32_t s_blocks_per_group;
-    uint32_t s_clusters_per_group;
+    uint32_t kept1;
     uint32_t s_inodes_per_group;
     uint32_t s_mtime;
     uint32_t s_wtime;
     uint16_t s_mnt_count;
-    uint16_t s_max_mnt_count;
+    uint16_t kept2;
     uint16_t s_magic;
     uint16_t s_state;
     uint16_t s_errors;
-    uint16_t s_minor_rev_level;
-    uint32_t s_lastcheck;
-    uint32_t s_checkinterval;
-    uint32_t s_creator_os;
+    uint8_t kept3[14];
     uint32_t s_rev_level;
     uint16_t s_def_resuid;
     uint16_t s_def_resgid;
     /* Revision 1 only, from here on. */
     uint32_t s_first_ino;
     uint16_t s_inode_size;
-    uint16_t s_block_group_nr;
-    uint32_t s_feature_compat;
+    uint8_t kept4[6];
     uint32_t s_feature_incompat;
     uint32_t s_feature_ro_compat;
-    uint8_t kept1[102];
+    uint8_t kept5[102];
     uint16_t s_reserved_gdt_blocks;
-    uint8_t kept2[140];
-    uint16_t s_min_extra_isize;
-    uint16_t s_want_extra_isize;
-    uint8_t kept3[672];
+    uint8_t kept6[816];
 };
 _Static_assert(sizeof(struct ext2_super) == 1024, "superblock");
 _Static_assert(offsetof(struct ext2_super, s_reserved_gdt_blocks) == 0xce, "superblock");
-_Static_assert(offsetof(struct ext2_super, s_want_extra_isize) == 0x15e, "superblock");
+_Static_assert(offsetof(struct ext2_super, s_feature_incompat) == 0x60, "superblock");
 
 struct ext2_group_desc {
-    uint32_t bg_block_bitmap;
-    uint32_t bg_inode_bitmap;
+    uint32_t bg_bitmap[2]; /* by enum ext2_kind: of blocks, of inodes */
     uint32_t bg_inode_table;
-    uint16_t bg_free_blocks_count;
-    uint16_t bg_free_inodes_count;
+    uint16_t bg_free_count[2];
     uint16_t bg_used_dirs_count;
     uint16_t kept[7];
 };
@@ -108,9 +100,7 @@ struct ext2_dinode {
     uint32_t i_generation;
     uint32_t i_file_acl;  /* block with extended attributes */
     uint32_t i_size_high; /* regular files; directories once had an ACL here */
-    uint32_t i_faddr;
-    uint16_t i_blocks_high;
-    uint16_t i_file_acl_high;
+    uint32_t kept[2];
     uint16_t i_uid_high;
     uint16_t i_gid_high;
     uint32_t i_reserved;
@@ -120,10 +110,9 @@ struct ext2_dinode {
     uint32_t i_ctime_extra; /* nanoseconds << 2 | bits 32 and 33 of the seconds */
     uint32_t i_mtime_extra;
     uint32_t i_atime_extra;
-    uint32_t i_crtime;
-    uint32_t i_crtime_extra;
 };
 #define EXT2_OLD_INODE_SIZE 128
+#define EXT2_EXTRA_SIZE 32 /* i_extra_isize of new inodes: as ext4, with the version's high half */
 _Static_assert(offsetof(struct ext2_dinode, i_extra_isize) == EXT2_OLD_INODE_SIZE, "inode");
 
 struct ext2_dirent {
@@ -138,6 +127,5 @@ struct ext2_dirent {
 struct ext2_xattr_header {
     uint32_t h_magic;
     uint32_t h_refcount; /* inodes that share the block */
-    uint32_t h_blocks;
 };
 #define EXT2_XATTR_MAGIC 0xea020000

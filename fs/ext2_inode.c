@@ -32,76 +32,45 @@ void ext2_free_vfs_inode(struct inode *ip)
     kfree(ext2_inode_of(ip));
 }
 
-/* The inode's slot in its group's table; the caller puts *b. err_ptr. */
-static struct ext2_dinode *find_slot(struct ext2_fs *fs, uint64_t ino, struct buf **b)
+/* The inode's slot in its group's table; the caller puts it. err_ptr. */
+static struct ext2_dinode *find_slot(struct ext2_fs *fs, uint64_t ino)
 {
-    uint32_t group = (uint32_t)((ino - 1) / fs->inodes_per_group);
-    uint32_t byte = (uint32_t)((ino - 1) % fs->inodes_per_group) * fs->inode_size;
+    const struct ext2_space *s = &fs->space[EXT2_INODES];
+    uint32_t group = ext2_group_of(s, (uint32_t)ino);
+    uint64_t byte = (ino - ext2_group_first(s, group)) * fs->inode_size;
+    uint8_t *table =
+        ext2_block(fs, ext2_group(fs, group)->bg_inode_table + (uint32_t)(byte >> fs->block_bits));
 
-    *b = buf_read(fs->cache, ext2_group(fs, group)->bg_inode_table + (byte >> fs->block_bits));
-    if (is_err(*b))
-        return (struct ext2_dinode *)*b;
-    return (struct ext2_dinode *)((*b)->data + (byte & (fs->block_size - 1)));
+    return (void *)(is_err(table) ? table : table + (byte & (fs->block_size - 1)));
 }
 
-/* ---- Times and device numbers ----------------------------------------------------------------- */
+/* ---- Times ------------------------------------------------------------------------------------ */
 
-static bool has_extra(const struct ext2_fs *fs, const struct ext2_dinode *di, size_t end)
+/* The nanoseconds and high bits of a time, where the inode is large enough to have them. */
+static uint32_t *extra_of(const struct ext2_fs *fs, struct ext2_dinode *di, uint32_t *extra)
 {
-    return fs->inode_size > EXT2_OLD_INODE_SIZE &&
-           EXT2_OLD_INODE_SIZE + (size_t)di->i_extra_isize >= end &&
-           EXT2_OLD_INODE_SIZE + (size_t)di->i_extra_isize <= fs->inode_size;
+    unsigned room = fs->inode_size - EXT2_OLD_INODE_SIZE;
+    size_t end = (size_t)((uint8_t *)(extra + 1) - (uint8_t *)&di->i_extra_isize);
+
+    return room && di->i_extra_isize <= room && end <= di->i_extra_isize ? extra : NULL;
 }
-#define HAS_EXTRA(fs, di, field) \
-    has_extra(fs, di, offsetof(struct ext2_dinode, field) + sizeof((di)->field))
 
-static struct timespec64 decode_time(uint32_t sec, uint32_t extra)
+static struct timespec64 decode_time(uint32_t sec, const uint32_t *extra)
 {
-    struct timespec64 t = {(int32_t)sec + ((int64_t)(extra & SECONDS_EPOCH) << 32), extra >> 2};
+    struct timespec64 t = {.sec = (int32_t)sec};
 
-    if (t.nsec >= (int64_t)NSEC_PER_SEC)
-        t.nsec = 0;
+    if (extra) {
+        t.sec += (int64_t)(*extra & SECONDS_EPOCH) << 32;
+        t.nsec = *extra >> 2 < NSEC_PER_SEC ? *extra >> 2 : 0;
+    }
     return t;
 }
 
-static uint32_t encode_extra(struct timespec64 t)
+static uint32_t encode_time(struct timespec64 t, uint32_t *extra)
 {
-    return (uint32_t)((t.sec - (int32_t)t.sec) >> 32 & SECONDS_EPOCH) | (uint32_t)t.nsec << 2;
-}
-
-static void read_times(const struct ext2_fs *fs, const struct ext2_dinode *di, struct inode *ip)
-{
-    ip->atime = decode_time(di->i_atime, HAS_EXTRA(fs, di, i_atime_extra) ? di->i_atime_extra : 0);
-    ip->mtime = decode_time(di->i_mtime, HAS_EXTRA(fs, di, i_mtime_extra) ? di->i_mtime_extra : 0);
-    ip->ctime = decode_time(di->i_ctime, HAS_EXTRA(fs, di, i_ctime_extra) ? di->i_ctime_extra : 0);
-}
-
-static void write_times(const struct ext2_fs *fs, struct ext2_dinode *di, const struct inode *ip)
-{
-    di->i_atime = (uint32_t)ip->atime.sec;
-    di->i_mtime = (uint32_t)ip->mtime.sec;
-    di->i_ctime = (uint32_t)ip->ctime.sec;
-    if (HAS_EXTRA(fs, di, i_atime_extra))
-        di->i_atime_extra = encode_extra(ip->atime);
-    if (HAS_EXTRA(fs, di, i_mtime_extra))
-        di->i_mtime_extra = encode_extra(ip->mtime);
-    if (HAS_EXTRA(fs, di, i_ctime_extra))
-        di->i_ctime_extra = encode_extra(ip->ctime);
-}
-
-/* The old encoding has 8 bits each and lies in i_block[0]; the new one is Linux's, in i_block[1]. */
-static uint32_t decode_dev(const uint32_t *block)
-{
-    return block[0] ? make_dev(block[0] >> 8 & 0xff, block[0] & 0xff) : block[1];
-}
-
-static void encode_dev(uint32_t rdev, uint32_t *block)
-{
-    bool old = dev_major(rdev) < 256 && dev_minor(rdev) < 256;
-
-    block[0] = old ? rdev & 0xffff : 0;
-    block[1] = old ? 0 : rdev;
-    block[2] = 0;
+    if (extra)
+        *extra = (uint32_t)((t.sec - (int32_t)t.sec) >> 32 & SECONDS_EPOCH) | (uint32_t)t.nsec << 2;
+    return (uint32_t)t.sec;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------- */
@@ -127,7 +96,7 @@ static const char *check_size(const struct inode *ip, uint64_t size)
     if (S_ISREG(ip->mode) && size > ip->sb->max_size)
         return "file larger than possible";
     if (S_ISDIR(ip->mode) &&
-        (!size || size % fs->block_size || size >> fs->block_bits > fs->blocks_count))
+        (!size || size % fs->block_size || size >> fs->block_bits > fs->space[EXT2_BLOCKS].count))
         return "bad directory size";
     if (is_fast_symlink(ip) && (!size || size >= EXT2_FAST_SYMLINK))
         return "bad length of a short symbolic link";
@@ -153,7 +122,7 @@ static void set_ops(struct inode *ip)
     }
 }
 
-static const char *decode(struct inode *ip, const struct ext2_dinode *di)
+static const char *decode(struct inode *ip, struct ext2_dinode *di)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
     struct ext2_inode *ei = ext2_inode_of(ip);
@@ -165,9 +134,10 @@ static const char *decode(struct inode *ip, const struct ext2_dinode *di)
     ip->uid = di->i_uid | (uint32_t)di->i_uid_high << 16;
     ip->gid = di->i_gid | (uint32_t)di->i_gid_high << 16;
     ip->blocks = di->i_blocks;
-    read_times(fs, di, ip);
+    ip->atime = decode_time(di->i_atime, extra_of(fs, di, &di->i_atime_extra));
+    ip->mtime = decode_time(di->i_mtime, extra_of(fs, di, &di->i_mtime_extra));
+    ip->ctime = decode_time(di->i_ctime, extra_of(fs, di, &di->i_ctime_extra));
     ei->flags = di->i_flags;
-    ei->generation = di->i_generation;
     ei->xattr_block = di->i_file_acl;
     ei->on_disk = true;
     memcpy(ei->block, di->i_block, sizeof(ei->block));
@@ -177,6 +147,8 @@ static const char *decode(struct inode *ip, const struct ext2_dinode *di)
     if (!S_ISREG(ip->mode) && !S_ISDIR(ip->mode) && !S_ISLNK(ip->mode) && !S_ISCHR(ip->mode) &&
         !S_ISBLK(ip->mode) && !S_ISFIFO(ip->mode) && !S_ISSOCK(ip->mode))
         return "unknown file type";
+    if (ip->ino == EXT2_ROOT_INO && !S_ISDIR(ip->mode))
+        return "the root is no directory";
     if (ei->flags & EXT2_FL_NOT_BLOCKS)
         return "stored in a way of ext4";
     if (ei->xattr_block && !ext2_block_valid(fs, ei->xattr_block))
@@ -187,7 +159,8 @@ static const char *decode(struct inode *ip, const struct ext2_dinode *di)
     if (wrong)
         return wrong;
     if (S_ISCHR(ip->mode) || S_ISBLK(ip->mode))
-        ip->rdev = decode_dev(ei->block);
+        ip->rdev = ei->block[0] ? make_dev(ei->block[0] >> 8 & 0xff, ei->block[0] & 0xff)
+                                : ei->block[1]; /* the old encoding, or Linux's */
     atomic_store(&ip->mapping.size, size);
     set_ops(ip);
     return NULL;
@@ -198,17 +171,17 @@ int ext2_read_inode(struct inode *ip)
     struct ext2_fs *fs = ext2_fs_of(ip);
     struct ext2_dinode *di;
     const char *wrong;
-    struct buf *b;
 
-    if (ip->ino > fs->inodes_count || (ip->ino < fs->first_ino && ip->ino != EXT2_ROOT_INO)) {
+    if (ip->ino > fs->space[EXT2_INODES].count ||
+        (ip->ino < fs->first_ino && ip->ino != EXT2_ROOT_INO)) {
         ext2_error(fs, "inode number %lu is out of range", ip->ino);
         return -EIO;
     }
-    di = find_slot(fs, ip->ino, &b);
+    di = find_slot(fs, ip->ino);
     if (is_err(di))
         return ptr_err(di);
     wrong = decode(ip, di);
-    buf_put(b);
+    block_put(di);
     if (!wrong)
         return 0;
     ext2_error(fs, "inode %lu: %s (mode 0%o, flags 0x%x)", ip->ino, wrong, ip->mode,
@@ -217,17 +190,6 @@ int ext2_read_inode(struct inode *ip)
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------- */
-
-/* The superblock must say that there are files beyond 2 GiB before there are. */
-static void note_large_file(struct ext2_fs *fs)
-{
-    mutex_lock(&fs->alloc_lock);
-    if (!(fs->super->s_feature_ro_compat & EXT2_RO_LARGE_FILE)) {
-        fs->super->s_feature_ro_compat |= EXT2_RO_LARGE_FILE;
-        buf_mark_dirty(fs->super_buf);
-    }
-    mutex_unlock(&fs->alloc_lock);
-}
 
 static void encode(struct ext2_fs *fs, struct ext2_dinode *di, struct inode *ip)
 {
@@ -241,52 +203,45 @@ static void encode(struct ext2_fs *fs, struct ext2_dinode *di, struct inode *ip)
     di->i_gid = (uint16_t)ip->gid;
     di->i_gid_high = (uint16_t)(ip->gid >> 16);
     di->i_size = (uint32_t)size;
-    if (S_ISREG(ip->mode)) {
+    if (S_ISREG(ip->mode))
         di->i_size_high = (uint32_t)(size >> 32);
-        if (size > INT32_MAX)
-            note_large_file(fs);
-    }
-    write_times(fs, di, ip);
+    di->i_atime = encode_time(ip->atime, extra_of(fs, di, &di->i_atime_extra));
+    di->i_mtime = encode_time(ip->mtime, extra_of(fs, di, &di->i_mtime_extra));
+    di->i_ctime = encode_time(ip->ctime, extra_of(fs, di, &di->i_ctime_extra));
     di->i_flags = ei->flags;
-    di->i_generation = ei->generation;
     di->i_file_acl = ei->xattr_block;
     mutex_lock(&ei->map_lock);
     di->i_blocks = (uint32_t)ip->blocks;
     memcpy(di->i_block, ei->block, sizeof(ei->block));
     mutex_unlock(&ei->map_lock);
     if (S_ISCHR(ip->mode) || S_ISBLK(ip->mode))
-        encode_dev(ip->rdev, di->i_block);
+        di->i_block[0] = 0, di->i_block[1] = ip->rdev;
 }
 
 /* fresh: the slot's old contents are somebody else's. dtime: when it was freed, or 0. */
 static int write_slot(struct inode *ip, bool fresh, int64_t dtime)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
-    struct ext2_dinode *di;
-    struct buf *b;
+    struct ext2_dinode *di = find_slot(fs, ip->ino);
 
-    di = find_slot(fs, ip->ino, &b);
     if (is_err(di))
         return ptr_err(di);
     if (fresh) {
         memset(di, 0, fs->inode_size);
         if (fs->inode_size > EXT2_OLD_INODE_SIZE)
-            di->i_extra_isize = fs->extra_isize;
-        if (HAS_EXTRA(fs, di, i_crtime_extra)) {
-            di->i_crtime = (uint32_t)ip->ctime.sec;
-            di->i_crtime_extra = encode_extra(ip->ctime);
-        }
+            di->i_extra_isize =
+                MIN(fs->inode_size - EXT2_OLD_INODE_SIZE, (unsigned)EXT2_EXTRA_SIZE);
     }
     encode(fs, di, ip);
     di->i_dtime = (uint32_t)dtime;
-    buf_mark_dirty(b);
-    buf_put(b);
+    block_mark_dirty(di, fs->inode_size);
+    block_put(di);
     return 0;
 }
 
 int ext2_write_inode(struct inode *ip, bool wait)
 {
-    (void)wait; /* sync writes the buffers out */
+    (void)wait; /* sync writes the blocks out */
     return ext2_inode_of(ip)->on_disk ? write_slot(ip, false, 0) : 0;
 }
 
@@ -295,7 +250,6 @@ int ext2_write_inode(struct inode *ip, bool wait)
 int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode **out)
 {
     struct ext2_fs *fs = ext2_fs_of(dir);
-    struct ext2_inode *ei;
     struct inode *ip;
     uint32_t ino;
     int err = ext2_alloc_inode(dir, S_ISDIR(mode), &ino);
@@ -303,26 +257,21 @@ int ext2_new_inode(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode
     if (err)
         return err;
     ip = inode_new(dir->sb, ino);
-    if (!ip) {
-        ext2_free_inode(fs, ino, S_ISDIR(mode));
-        return -ENOMEM;
+    err = -ENOMEM;
+    if (ip) {
+        inode_init_owner(ip, dir, mode);
+        ip->rdev = rdev;
+        set_ops(ip);
+        err = write_slot(ip, true, 0);
     }
-    ei = ext2_inode_of(ip);
-    ei->on_disk = true;
-    inode_init_owner(ip, dir, mode);
-    ip->rdev = rdev;
-    mutex_lock(&fs->alloc_lock);
-    ei->generation = fs->generation++;
-    mutex_unlock(&fs->alloc_lock);
-    set_ops(ip);
-    err = write_slot(ip, true, 0);
     if (err) {
-        ei->on_disk = false;
+        if (ip)
+            ip->nlink = 0;
+        inode_put(ip); /* first: nobody may get the number while it is in the cache */
         ext2_free_inode(fs, ino, S_ISDIR(mode));
-        ip->nlink = 0;
-        inode_put(ip);
         return err;
     }
+    ext2_inode_of(ip)->on_disk = true;
     inode_mark_dirty(ip);
     *out = ip;
     return 0;
@@ -333,32 +282,27 @@ static void release_xattr_block(struct inode *ip)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
     struct ext2_inode *ei = ext2_inode_of(ip);
-    struct ext2_xattr_header *h;
-    struct buf *b;
+    struct ext2_xattr_header *h = ei->xattr_block ? ext2_block(fs, ei->xattr_block) : NULL;
     bool last;
 
-    if (!ei->xattr_block)
+    if (!h)
         return;
-    b = buf_read(fs->cache, ei->xattr_block);
-    if (is_err(b)) {
+    if (is_err(h) || h->h_magic != EXT2_XATTR_MAGIC) {
         ext2_error(fs, "inode %lu: attribute block %u is unreadable and lost", ip->ino,
                    ei->xattr_block);
-        return;
-    }
-    mutex_lock(&fs->alloc_lock);
-    h = (struct ext2_xattr_header *)b->data;
-    last = h->h_refcount <= 1;
-    if (h->h_magic != EXT2_XATTR_MAGIC) {
-        ext2_error(fs, "inode %lu: block %u holds no attributes", ip->ino, ei->xattr_block);
         last = false;
-    } else if (!last) {
-        h->h_refcount--;
-        buf_mark_dirty(b);
+    } else {
+        mutex_lock(&fs->alloc_lock);
+        last = h->h_refcount <= 1;
+        if (!last)
+            h->h_refcount--;
+        mutex_unlock(&fs->alloc_lock);
+        block_mark_dirty(h, sizeof(*h));
     }
-    mutex_unlock(&fs->alloc_lock);
-    buf_put(b);
+    if (!is_err(h))
+        block_put(h);
     if (last) {
-        buf_forget(fs->cache, ei->xattr_block);
+        block_forget(fs->bd, ei->xattr_block, fs->block_bits);
         ext2_free_blocks(fs, ei->xattr_block, 1);
     }
     ip->blocks -= MIN(ip->blocks, (uint64_t)fs->block_size / 512);
@@ -374,7 +318,7 @@ static void free_on_disk(struct inode *ip)
 
     atomic_store(&ip->mapping.size, 0);
     if (ext2_has_tree(ip))
-        err = ext2_free_from(ip, 0);
+        err = ext2_free_range(ip, 0, UINT64_MAX);
     if (!err) {
         release_xattr_block(ip);
         memset(ei->block, 0, sizeof(ei->block));
@@ -393,10 +337,12 @@ void ext2_evict_inode(struct inode *ip)
     struct ext2_fs *fs = ext2_fs_of(ip);
     struct ext2_inode *ei = ext2_inode_of(ip);
 
+    if (ip->nlink) /* memory is wanted, by who may hold any lock: nothing is taken */
+        return;
     mutex_lock(&fs->alloc_lock);
     list_del(&ei->orphan);
     mutex_unlock(&fs->alloc_lock);
-    if (!ip->nlink && ei->on_disk && !ip->sb->read_only)
+    if (ei->on_disk && !ip->sb->read_only)
         free_on_disk(ip);
 }
 
@@ -461,5 +407,5 @@ int ext2_truncate(struct inode *ip, uint64_t size)
     if (err)
         return err;
     ei->alloc_end = 0;
-    return ext2_free_from(ip, ext2_size_blocks(fs, size));
+    return ext2_free_range(ip, ext2_size_blocks(fs, size), UINT64_MAX);
 }

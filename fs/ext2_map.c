@@ -17,36 +17,34 @@
 
 #define MAX_DEPTH 4
 
-/* The slots on the way to a block, the first in the inode; their number, 0 if out of reach. */
+/* The way to a block: path[i] is the slot's number in the i-th array of slots. walk() goes down as
+ * far as there are indirect blocks; `slots` is then the array at `level`, and path[level] the last
+ * slot (the block's own, if that is the whole way) or an empty one. */
+struct place {
+    unsigned path[MAX_DEPTH], depth, level;
+    uint32_t *slots; /* in the inode, or else a referenced block */
+};
+
+/* The length of the path; 0 if the block is out of reach. */
 static unsigned find_path(const struct ext2_fs *fs, uint64_t logical, unsigned path[MAX_DEPTH])
 {
-    uint64_t p = fs->pointers;
+    uint64_t span = fs->pointers;
 
     if (logical < EXT2_NDIRECT) {
         path[0] = (unsigned)logical;
         return 1;
     }
     logical -= EXT2_NDIRECT;
-    if (logical < p) {
-        path[0] = EXT2_NDIRECT;
-        path[1] = (unsigned)logical;
-        return 2;
+    for (unsigned depth = 2; depth <= MAX_DEPTH; depth++, span *= fs->pointers) {
+        if (logical < span) {
+            path[0] = EXT2_NDIRECT + depth - 2;
+            for (unsigned i = depth - 1; i; i--, logical /= fs->pointers)
+                path[i] = (unsigned)(logical % fs->pointers);
+            return depth;
+        }
+        logical -= span;
     }
-    logical -= p;
-    if (logical < p * p) {
-        path[0] = EXT2_NDIRECT + 1;
-        path[1] = (unsigned)(logical / p);
-        path[2] = (unsigned)(logical % p);
-        return 3;
-    }
-    logical -= p * p;
-    if (logical >= p * p * p)
-        return 0;
-    path[0] = EXT2_NDIRECT + 2;
-    path[1] = (unsigned)(logical / (p * p));
-    path[2] = (unsigned)(logical / p % p);
-    path[3] = (unsigned)(logical % p);
-    return 4;
+    return 0;
 }
 
 static int bad_pointer(struct inode *ip, uint32_t block)
@@ -55,9 +53,33 @@ static int bad_pointer(struct inode *ip, uint32_t block)
     return -EIO;
 }
 
-static uint32_t *slots_of(struct buf *b)
+static void leave(struct place *at)
 {
-    return (uint32_t *)b->data;
+    if (at->level)
+        block_put(at->slots);
+}
+
+static int walk(struct inode *ip, uint64_t logical, struct place *at)
+{
+    struct ext2_fs *fs = ext2_fs_of(ip);
+
+    at->depth = find_path(fs, logical, at->path);
+    if (!at->depth)
+        return -EFBIG;
+    at->slots = ext2_inode_of(ip)->block;
+    for (at->level = 0; at->level + 1 < at->depth; at->level++) {
+        uint32_t below = READ_ONCE(at->slots[at->path[at->level]]);
+
+        if (!below)
+            break;
+        leave(at);
+        if (!ext2_block_valid(fs, below))
+            return bad_pointer(ip, below);
+        at->slots = ext2_block(fs, below);
+        if (is_err(at->slots))
+            return ptr_err(at->slots);
+    }
+    return 0;
 }
 
 static unsigned run_length(const uint32_t *slot, unsigned max)
@@ -73,166 +95,115 @@ static unsigned run_length(const uint32_t *slot, unsigned max)
 int ext2_map(struct inode *ip, uint64_t logical, unsigned max, uint32_t *physical, unsigned *n)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
-    unsigned path[MAX_DEPTH], depth = find_path(fs, logical, path), level = 0;
-    uint32_t *slot = &ext2_inode_of(ip)->block[path[0]];
-    struct buf *b = NULL;
-    int err = 0;
+    struct place at;
+    int err = walk(ip, logical, &at);
+    unsigned i = err ? 0 : at.path[at.level];
 
-    if (!depth)
-        return -EFBIG;
-    while (level + 1 < depth) {
-        uint32_t at = READ_ONCE(*slot);
-
-        if (!at)
-            break;
-        if (b)
-            buf_put(b);
-        if (!ext2_block_valid(fs, at))
-            return bad_pointer(ip, at);
-        b = buf_read(fs->cache, at);
-        if (is_err(b))
-            return ptr_err(b);
-        slot = slots_of(b) + path[++level];
-    }
-    *physical = READ_ONCE(*slot);
-    if (level + 1 < depth) {
-        *physical = 0;
-        *n = 1; /* the hole is larger, but the rest of it is as quick to find */
-    } else {
-        *n = run_length(slot, MIN(max, (level ? fs->pointers : EXT2_NDIRECT) - path[level]));
+    if (err)
+        return err;
+    *physical = 0;
+    *n = 1; /* a hole may be larger, but the rest of it is as quick to find */
+    if (at.level + 1 == at.depth) {
+        *physical = READ_ONCE(at.slots[i]);
+        *n = run_length(at.slots + i, MIN(max, (at.level ? fs->pointers : EXT2_NDIRECT) - i));
         if (*physical &&
             (!ext2_block_valid(fs, *physical) || !ext2_block_valid(fs, *physical + *n - 1)))
             err = bad_pointer(ip, *physical);
     }
-    if (b)
-        buf_put(b);
+    leave(&at);
     return err;
 }
 
 /* ---- Allocation ------------------------------------------------------------------------------- */
 
-/* Where to look for a block for this slot: behind the file's last one, or the last before it. */
-static uint32_t find_goal(struct inode *ip, uint64_t logical, const uint32_t *slots, unsigned i,
-                          const struct buf *b)
+/* Where to look for a block: behind the file's last one before it, or else the indirect block. */
+static uint32_t find_goal(struct inode *ip, const struct place *at)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
-    struct ext2_inode *ei = ext2_inode_of(ip);
 
-    if (ei->last_physical && logical == (uint64_t)ei->last_logical + 1)
-        return ei->last_physical + 1;
-    while (i--)
-        if (slots[i])
-            return slots[i] + 1;
-    if (b)
-        return (uint32_t)b->block + 1;
-    return fs->first_data_block +
-           (uint32_t)((ip->ino - 1) / fs->inodes_per_group) * fs->blocks_per_group;
+    for (unsigned i = at->path[at->level]; i--;)
+        if (at->slots[i])
+            return at->slots[i] + 1;
+    if (at->level)
+        return (uint32_t)block_number(at->slots, fs->block_bits) + 1;
+    return ext2_group_first(&fs->space[EXT2_BLOCKS],
+                            ext2_group_of(&fs->space[EXT2_INODES], (uint32_t)ip->ino));
 }
 
-static void free_each(struct ext2_fs *fs, const uint32_t *blocks, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        ext2_free_blocks(fs, blocks[i], 1);
-}
-
-/* Gets n blocks: n - 1 indirect ones, each pointing to the next, and the data block. */
+/* Gets n blocks: n - 1 indirect ones, each pointing to the next at path[i], and the data block. */
 static int make_branch(struct ext2_fs *fs, uint32_t goal, const unsigned *path, unsigned n,
                        uint32_t *blocks)
 {
-    int err;
+    unsigned got = 0;
+    int err = 0;
 
-    for (unsigned i = 0; i < n; i++) {
-        err = ext2_alloc_block(fs, i ? blocks[i - 1] + 1 : goal, &blocks[i]);
-        if (err) {
-            free_each(fs, blocks, i);
-            return err;
-        }
-    }
-    for (unsigned i = 0; i + 1 < n; i++) {
-        struct buf *b = buf_get_zeroed(fs->cache, blocks[i]);
+    for (; got < n && !err; got += !err)
+        err = ext2_alloc_block(fs, got ? blocks[got - 1] + 1 : goal, &blocks[got]);
+    for (unsigned i = 0; i + 1 < n && !err; i++) {
+        uint32_t *slots = block_get_zeroed(fs->bd, blocks[i], fs->block_bits);
 
-        if (is_err(b)) {
-            while (i--)
-                buf_forget(fs->cache, blocks[i]);
-            free_each(fs, blocks, n);
-            return ptr_err(b);
+        if (is_err(slots)) {
+            err = ptr_err(slots);
+            break;
         }
-        slots_of(b)[path[i]] = blocks[i + 1];
-        buf_mark_dirty(b);
-        buf_put(b);
+        slots[path[i]] = blocks[i + 1];
+        ext2_block_dirty(fs, slots);
+        block_put(slots);
     }
-    return 0;
+    for (unsigned i = 0; err && i < got; i++) {
+        block_forget(fs->bd, blocks[i], fs->block_bits);
+        ext2_free_blocks(fs, blocks[i], 1);
+    }
+    return err;
 }
 
-/* map_lock held. */
-static int map_alloc(struct inode *ip, uint64_t logical, uint32_t *physical, bool *fresh)
+/* map_lock held. Fills the empty slot that `at` stands at, and the way from there down. */
+static int fill_hole(struct inode *ip, const struct place *at, uint32_t *physical)
 {
     struct ext2_fs *fs = ext2_fs_of(ip);
-    struct ext2_inode *ei = ext2_inode_of(ip);
-    unsigned path[MAX_DEPTH], depth = find_path(fs, logical, path), level = 0, missing;
-    uint32_t *slots = ei->block, branch[MAX_DEPTH];
-    struct buf *b = NULL;
-    int err;
+    uint32_t branch[MAX_DEPTH];
+    unsigned missing = at->depth - at->level;
+    int err = make_branch(fs, find_goal(ip, at), at->path + at->level + 1, missing, branch);
 
-    if (!depth)
-        return -EFBIG;
-    while (level + 1 < depth && slots[path[level]]) {
-        uint32_t at = slots[path[level]];
-
-        if (b)
-            buf_put(b);
-        if (!ext2_block_valid(fs, at))
-            return bad_pointer(ip, at);
-        b = buf_read(fs->cache, at);
-        if (is_err(b))
-            return ptr_err(b);
-        slots = slots_of(b);
-        level++;
-    }
-    *fresh = !slots[path[level]];
-    *physical = slots[path[level]];
-    err = 0;
-    if (!*fresh) {
-        if (!ext2_block_valid(fs, *physical))
-            err = bad_pointer(ip, *physical);
-        goto out;
-    }
-    missing = depth - level;
-    err = make_branch(fs, find_goal(ip, logical, slots, path[level], b), path + level + 1, missing,
-                      branch);
     if (err)
-        goto out;
+        return err;
     atomic_thread_fence(memory_order_release); /* [1] */
-    WRITE_ONCE(slots[path[level]], branch[0]);
-    if (b)
-        buf_mark_dirty(b);
+    WRITE_ONCE(at->slots[at->path[at->level]], branch[0]);
+    if (at->level)
+        ext2_block_dirty(fs, at->slots);
     *physical = branch[missing - 1];
-    ei->last_logical = (uint32_t)logical;
-    ei->last_physical = *physical;
     ip->blocks += (uint64_t)missing * (fs->block_size / 512);
     inode_mark_dirty(ip);
-out:
-    if (b)
-        buf_put(b);
-    return err;
+    return 0;
 }
 
 int ext2_map_alloc(struct inode *ip, uint64_t logical, uint32_t *physical, bool *fresh)
 {
     struct ext2_inode *ei = ext2_inode_of(ip);
+    struct place at;
     int err;
 
     mutex_lock(&ei->map_lock);
-    err = map_alloc(ip, logical, physical, fresh);
+    err = walk(ip, logical, &at);
+    if (!err) {
+        *physical = at.slots[at.path[at.level]];
+        *fresh = !*physical;
+        if (*fresh)
+            err = fill_hole(ip, &at, physical);
+        else if (!ext2_block_valid(ext2_fs_of(ip), *physical))
+            err = bad_pointer(ip, *physical);
+        leave(&at);
+    }
     mutex_unlock(&ei->map_lock);
     return err;
 }
 
 /* ---- Freeing ---------------------------------------------------------------------------------- */
 
-struct freeing { /* blocks to be freed gather into runs: one visit to the bitmap each */
+struct freeing {
     struct inode *ip;
-    uint32_t start, count;
+    uint64_t from, to;
+    uint32_t start, count; /* blocks to be freed gather into runs: one visit to the bitmap each */
     int err;
 };
 
@@ -251,133 +222,82 @@ static void flush_run(struct freeing *f)
 
 static void free_block(struct freeing *f, uint32_t block)
 {
-    if (f->count && block == f->start + f->count) {
-        f->count++;
-        return;
+    if (!f->count || block != f->start + f->count) {
+        flush_run(f);
+        f->start = block;
     }
-    flush_run(f);
-    f->start = block;
-    f->count = 1;
+    f->count++;
 }
 
-static bool free_tree(struct freeing *f, uint32_t block, unsigned level, uint64_t skip);
+static bool free_tree(struct freeing *f, uint32_t block, uint64_t base, uint64_t span);
 
-/* Frees what the indirect block b points to, from the skip-th data block on; true: nothing is left
- * in it. */
-static bool free_children(struct freeing *f, struct buf *b, unsigned level, uint64_t skip)
+/* Frees what n slots hold of the range; the first one's blocks start at `base`, each has `span`. */
+static bool free_slots(struct freeing *f, uint32_t *slots, unsigned n, uint64_t base, uint64_t span)
 {
-    struct ext2_fs *fs = ext2_fs_of(f->ip);
-    uint32_t *slots = slots_of(b);
-    uint64_t span = 1;
-    bool changed = false, empty = true;
+    bool changed = false;
 
-    for (unsigned l = 1; l < level; l++)
-        span *= fs->pointers;
-    for (uint32_t i = (uint32_t)(skip / span); i < fs->pointers; i++, skip = 0) {
-        if (slots[i] && free_tree(f, slots[i], level - 1, skip % span)) {
+    for (unsigned i = 0; i < n; i++, base += span) {
+        if (slots[i] && base < f->to && base + span > f->from &&
+            free_tree(f, slots[i], base, span)) {
             WRITE_ONCE(slots[i], 0);
             changed = true;
         }
     }
-    for (uint32_t i = 0; i < fs->pointers && empty; i++)
-        empty = !slots[i];
-    if (changed)
-        buf_mark_dirty(b);
-    return empty;
+    return changed;
 }
 
-/* Frees a subtree of the given height from its skip-th data block on. True: its pointer goes. */
-static bool free_tree(struct freeing *f, uint32_t block, unsigned level, uint64_t skip)
+/* Frees a subtree's part of the range. True: nothing is left in it, its pointer goes. */
+static bool free_tree(struct freeing *f, uint32_t block, uint64_t base, uint64_t span)
 {
     struct ext2_fs *fs = ext2_fs_of(f->ip);
-    struct buf *b;
-    bool empty;
+    bool empty = true;
 
     if (!ext2_block_valid(fs, block)) {
         bad_pointer(f->ip, block);
         return true;
     }
-    if (!level) {
-        if (S_ISDIR(f->ip->mode))
-            buf_forget(fs->cache, block);
-        free_block(f, block);
-        return true;
+    if (span > 1) {
+        uint32_t *slots;
+
+        flush_run(f);
+        if (!ext2_block_in_use(fs, block)) { /* [3] */
+            ext2_error(fs, "inode %lu: indirect block %u is marked free", f->ip->ino, block);
+            return true;
+        }
+        slots = ext2_block(fs, block);
+        if (is_err(slots)) {
+            f->err = ptr_err(slots);
+            return false;
+        }
+        if (free_slots(f, slots, fs->pointers, base, span / fs->pointers))
+            ext2_block_dirty(fs, slots);
+        for (unsigned i = 0; i < fs->pointers && empty; i++)
+            empty = !slots[i];
+        block_put(slots);
     }
-    flush_run(f);
-    if (!ext2_block_in_use(fs, block)) { /* [3] */
-        ext2_error(fs, "inode %lu: indirect block %u is marked free", f->ip->ino, block);
-        return true;
-    }
-    b = buf_read(fs->cache, block);
-    if (is_err(b)) {
-        f->err = ptr_err(b);
-        return false;
-    }
-    empty = free_children(f, b, level, skip);
-    buf_put(b);
     if (empty) {
-        buf_forget(fs->cache, block);
+        if (span > 1 || S_ISDIR(f->ip->mode))
+            block_forget(fs->bd, block, fs->block_bits);
         free_block(f, block);
     }
     return empty;
 }
 
-int ext2_free_from(struct inode *ip, uint64_t logical)
+int ext2_free_range(struct inode *ip, uint64_t from, uint64_t to)
 {
-    struct ext2_fs *fs = ext2_fs_of(ip);
     struct ext2_inode *ei = ext2_inode_of(ip);
-    struct freeing f = {.ip = ip};
-    uint64_t base = EXT2_NDIRECT, span = fs->pointers;
+    struct freeing f = {.ip = ip, .from = from, .to = to};
+    uint64_t base = EXT2_NDIRECT, span = ext2_fs_of(ip)->pointers;
 
     mutex_lock(&ei->map_lock);
-    for (unsigned i = (unsigned)MIN(logical, (uint64_t)EXT2_NDIRECT); i < EXT2_NDIRECT; i++)
-        if (ei->block[i] && free_tree(&f, ei->block[i], 0, 0))
-            WRITE_ONCE(ei->block[i], 0);
-    for (unsigned level = 1; level <= 3; level++, base += span, span *= fs->pointers) {
-        uint32_t *slot = &ei->block[EXT2_NDIRECT + level - 1];
-
-        if (*slot && logical < base + span &&
-            free_tree(&f, *slot, level, logical > base ? logical - base : 0))
-            WRITE_ONCE(*slot, 0);
+    free_slots(&f, ei->block, EXT2_NDIRECT, 0, 1);
+    for (unsigned i = EXT2_NDIRECT; i < EXT2_NBLOCKS; i++) {
+        free_slots(&f, &ei->block[i], 1, base, span);
+        base += span;
+        span *= ext2_fs_of(ip)->pointers;
     }
     flush_run(&f);
-    ei->last_physical = 0;
     mutex_unlock(&ei->map_lock);
     inode_mark_dirty(ip);
     return f.err;
-}
-
-void ext2_unmap_block(struct inode *ip, uint64_t logical)
-{
-    struct ext2_fs *fs = ext2_fs_of(ip);
-    struct ext2_inode *ei = ext2_inode_of(ip);
-    unsigned path[MAX_DEPTH], depth = find_path(fs, logical, path);
-    uint32_t *slot = &ei->block[path[0]];
-    struct freeing f = {.ip = ip};
-    struct buf *b = NULL;
-
-    mutex_lock(&ei->map_lock);
-    for (unsigned level = 1; level < depth; level++) {
-        uint32_t at = *slot;
-
-        if (b)
-            buf_put(b);
-        b = buf_read(fs->cache, at);
-        if (is_err(b)) {
-            ext2_error(fs, "inode %lu: block %lu cannot be taken back", ip->ino, logical);
-            goto out;
-        }
-        slot = slots_of(b) + path[level];
-    }
-    if (free_tree(&f, *slot, 0, 0))
-        WRITE_ONCE(*slot, 0);
-    if (b) {
-        buf_mark_dirty(b);
-        buf_put(b);
-    }
-    flush_run(&f);
-    ei->last_physical = 0;
-    inode_mark_dirty(ip);
-out:
-    mutex_unlock(&ei->map_lock);
 }

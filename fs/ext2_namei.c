@@ -4,7 +4,7 @@
  * files the inode flags (immutable, append-only) protect.
  *
  * Each operation first does what can fail, in an order that leaves a consistent tree if it does,
- * and then what cannot: a removed or replaced entry lies in a buffer that is already at hand.
+ * and then what cannot: a removed or replaced entry lies in a block that is already at hand.
  */
 #include "fs/dcache.h"
 #include "fs/ext2.h"
@@ -18,41 +18,47 @@ static bool is_protected(struct inode *ip, uint32_t flags)
     return ext2_inode_of(ip)->flags & flags;
 }
 
-static bool may_not_delete(struct inode *dir, struct inode *ip)
-{
-    return is_protected(dir, EXT2_FL_IMMUTABLE | EXT2_FL_APPEND) ||
-           is_protected(ip, EXT2_FL_IMMUTABLE | EXT2_FL_APPEND);
-}
-
-/* The entry must still lead to the inode that the caller found under this name. */
+/* The entry to be removed or replaced. It must still lead to the inode that the caller found under
+ * this name. */
 static int find_entry_of(struct inode *dir, const char *name, size_t len, struct inode *ip,
                          struct ext2_slot *slot)
 {
-    int err = ext2_dir_find(dir, name, len, slot);
+    int err;
 
+    if (is_protected(dir, EXT2_FL_IMMUTABLE | EXT2_FL_APPEND) ||
+        is_protected(ip, EXT2_FL_IMMUTABLE | EXT2_FL_APPEND))
+        return -EPERM;
+    err = ext2_dir_find(dir, name, len, slot);
     if (err)
         return err;
-    if (slot->ino == ip->ino)
+    if (slot->entry->inode == ip->ino)
         return 0;
-    buf_put(slot->buf);
+    block_put(slot->block);
+    slot->block = NULL;
     return -EIO;
 }
 
-static void drop_link(struct inode *ip)
+static void drop_links(struct inode *ip, uint32_t n)
 {
-    if (ip->nlink)
-        ip->nlink--;
+    ip->nlink -= MIN(n, ip->nlink);
     inode_touch(ip, TOUCH_CTIME);
     if (!ip->nlink)
         ext2_add_orphan(ip);
 }
 
-static void drop_directory(struct inode *parent, struct inode *ip)
+/* A name of ip in parent is gone: an empty directory's only one. */
+static void drop_name(struct inode *parent, struct inode *ip)
 {
-    ip->nlink = 0;
-    inode_touch(ip, TOUCH_CTIME);
-    ext2_add_orphan(ip);
-    drop_link(parent); /* its ".." */
+    drop_links(ip, S_ISDIR(ip->mode) ? ip->nlink : 1);
+    if (S_ISDIR(ip->mode))
+        drop_links(parent, 1); /* its ".." */
+}
+
+static int find_dotdot(struct inode *dir, struct ext2_slot *slot)
+{
+    int err = ext2_dir_find(dir, "..", 2, slot);
+
+    return err == -ENOENT ? -EIO : err;
 }
 
 /* A directory has one parent. If a damaged tree had circles, locking parent before child could end
@@ -61,15 +67,17 @@ static void drop_directory(struct inode *parent, struct inode *ip)
 static int check_parent(struct inode *dir, struct inode *ip)
 {
     struct ext2_slot dotdot;
-    int err = ext2_dir_find(ip, "..", 2, &dotdot);
+    int err = find_dotdot(ip, &dotdot);
+    uint32_t parent;
 
     if (err)
-        return err == -ENOENT ? -EIO : err;
-    buf_put(dotdot.buf);
-    if (dotdot.ino == dir->ino)
+        return err;
+    parent = dotdot.entry->inode;
+    block_put(dotdot.block);
+    if (parent == dir->ino)
         return 0;
     ext2_error(ext2_fs_of(dir), "directory %lu: its parent is %u, but %lu has it as well", ip->ino,
-               dotdot.ino, dir->ino);
+               parent, dir->ino);
     return -EIO;
 }
 
@@ -78,15 +86,17 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
     struct ext2_slot slot;
     struct inode *ip;
     int err = ext2_dir_find(dir, name, len, &slot);
+    uint32_t ino;
 
     if (err)
         return err;
-    buf_put(slot.buf);
-    if (slot.ino == dir->ino) {
+    ino = slot.entry->inode;
+    block_put(slot.block);
+    if (ino == dir->ino) {
         ext2_error(ext2_fs_of(dir), "directory %lu contains itself", dir->ino);
         return -EIO;
     }
-    ip = inode_get(dir->sb, slot.ino);
+    ip = inode_get(dir->sb, ino);
     if (is_err(ip))
         return ptr_err(ip);
     err = S_ISDIR(ip->mode) ? check_parent(dir, ip) : 0;
@@ -100,62 +110,9 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
 
 /* ---- Creation --------------------------------------------------------------------------------- */
 
-/* Gives a new inode its name; takes over the reference, also on failure. */
-static int add_new(struct inode *dir, const char *name, size_t len, struct inode *ip, int err,
-                   struct inode **out)
+static int write_target(struct inode *ip, const char *target)
 {
-    if (!err)
-        err = ext2_dir_add(dir, name, len, ip);
-    if (!err) {
-        *out = ip;
-        return 0;
-    }
-    ip->nlink = 0;
-    inode_put(ip);
-    return err;
-}
-
-static int mknod(struct inode *dir, const char *name, size_t len, uint32_t mode, uint32_t rdev,
-                 struct inode **out)
-{
-    struct inode *ip;
-    int err;
-
-    if (is_protected(dir, EXT2_FL_IMMUTABLE))
-        return -EPERM;
-    err = ext2_new_inode(dir, mode, rdev, &ip);
-    return err ? err : add_new(dir, name, len, ip, 0, out);
-}
-
-static int create(struct inode *dir, const char *name, size_t len, uint32_t mode,
-                  struct inode **out)
-{
-    return mknod(dir, name, len, mode, 0, out);
-}
-
-static int mkdir(struct inode *dir, const char *name, size_t len, uint32_t mode, struct inode **out)
-{
-    struct inode *ip;
-    int err;
-
-    if (is_protected(dir, EXT2_FL_IMMUTABLE))
-        return -EPERM;
-    if (dir->nlink >= EXT2_LINK_MAX)
-        return -EMLINK;
-    err = ext2_new_inode(dir, (mode & ~(uint32_t)S_IFMT) | S_IFDIR, 0, &ip);
-    if (err)
-        return err;
-    ip->nlink = 2;
-    err = add_new(dir, name, len, ip, ext2_dir_init(ip, dir), out);
-    if (err)
-        return err;
-    dir->nlink++;
-    inode_mark_dirty(dir);
-    return 0;
-}
-
-static int write_target(struct inode *ip, const char *target, size_t len)
-{
+    size_t len = strlen(target);
     ssize_t n;
 
     if (len < EXT2_FAST_SYMLINK) {
@@ -172,29 +129,72 @@ static int write_target(struct inode *ip, const char *target, size_t len)
     return (size_t)n == len ? 0 : -ENOSPC;
 }
 
+/* A new inode with its name; target: a symbolic link's. */
+static int make(struct inode *dir, const char *name, size_t len, uint32_t mode, uint32_t rdev,
+                const char *target, struct inode **out)
+{
+    struct inode *ip;
+    int err = ext2_new_inode(dir, mode, rdev, &ip);
+
+    if (err)
+        return err;
+    if (target)
+        err = write_target(ip, target);
+    if (S_ISDIR(mode)) {
+        ip->nlink = 2;
+        err = ext2_dir_add(ip, ".", 1, ip);
+        if (!err)
+            err = ext2_dir_add(ip, "..", 2, dir);
+    }
+    if (!err)
+        err = ext2_dir_add(dir, name, len, ip);
+    if (err) {
+        ip->nlink = 0;
+        inode_put(ip);
+        return err;
+    }
+    if (S_ISDIR(mode)) {
+        dir->nlink++;
+        inode_mark_dirty(dir);
+    }
+    *out = ip;
+    return 0;
+}
+
+static int mknod(struct inode *dir, const char *name, size_t len, uint32_t mode, uint32_t rdev,
+                 struct inode **out)
+{
+    return make(dir, name, len, mode, rdev, NULL, out);
+}
+
+static int create(struct inode *dir, const char *name, size_t len, uint32_t mode,
+                  struct inode **out)
+{
+    return make(dir, name, len, mode, 0, NULL, out);
+}
+
+static int mkdir(struct inode *dir, const char *name, size_t len, uint32_t mode, struct inode **out)
+{
+    if (dir->nlink >= EXT2_LINK_MAX)
+        return -EMLINK;
+    return make(dir, name, len, (mode & ~(uint32_t)S_IFMT) | S_IFDIR, 0, NULL, out);
+}
+
 static int symlink(struct inode *dir, const char *name, size_t len, const char *target,
                    struct inode **out)
 {
-    size_t target_len = strlen(target);
-    struct inode *ip;
-    int err;
-
-    if (is_protected(dir, EXT2_FL_IMMUTABLE))
-        return -EPERM;
-    if (!target_len)
+    if (!*target)
         return -ENOENT;
-    if (target_len >= MIN(ext2_fs_of(dir)->block_size, (unsigned)PATH_MAX))
+    if (strlen(target) >= MIN(ext2_fs_of(dir)->block_size, (unsigned)PATH_MAX))
         return -ENAMETOOLONG;
-    err = ext2_new_inode(dir, S_IFLNK | 0777, 0, &ip);
-    return err ? err : add_new(dir, name, len, ip, write_target(ip, target, target_len), out);
+    return make(dir, name, len, S_IFLNK | 0777, 0, target, out);
 }
 
 static int link(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
     int err;
 
-    if (is_protected(dir, EXT2_FL_IMMUTABLE) ||
-        is_protected(ip, EXT2_FL_IMMUTABLE | EXT2_FL_APPEND))
+    if (is_protected(ip, EXT2_FL_IMMUTABLE | EXT2_FL_APPEND))
         return -EPERM;
     if (ip->nlink >= EXT2_LINK_MAX)
         return -EMLINK;
@@ -206,130 +206,69 @@ static int link(struct inode *dir, const char *name, size_t len, struct inode *i
     return 0;
 }
 
-/* ---- Removal ---------------------------------------------------------------------------------- */
+/* ---- Removal and renaming --------------------------------------------------------------------- */
 
-static int unlink(struct inode *dir, const char *name, size_t len, struct inode *ip)
+/* unlink and rmdir. */
+static int remove(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
     struct ext2_slot slot;
-    int err;
+    int err = S_ISDIR(ip->mode) ? ext2_dir_is_empty(ip) : 0;
 
-    if (may_not_delete(dir, ip))
-        return -EPERM;
-    err = find_entry_of(dir, name, len, ip, &slot);
-    if (err)
-        return err;
-    ext2_dir_remove(dir, &slot);
-    drop_link(ip);
-    return 0;
-}
-
-static int rmdir(struct inode *dir, const char *name, size_t len, struct inode *ip)
-{
-    struct ext2_slot slot;
-    int err;
-
-    if (may_not_delete(dir, ip))
-        return -EPERM;
-    err = ext2_dir_is_empty(ip);
     if (!err)
         err = find_entry_of(dir, name, len, ip, &slot);
     if (err)
         return err;
     ext2_dir_remove(dir, &slot);
-    drop_directory(dir, ip);
+    drop_name(dir, ip);
     return 0;
-}
-
-/* ---- Rename ----------------------------------------------------------------------------------- */
-
-struct rename {
-    struct inode *old_dir, *new_dir, *ip, *target;
-    struct ext2_slot old, dotdot, victim;
-    bool moves_dir; /* to another parent: ".." changes */
-};
-
-static int check_rename(const struct rename *r)
-{
-    if (may_not_delete(r->old_dir, r->ip) || is_protected(r->new_dir, EXT2_FL_IMMUTABLE))
-        return -EPERM;
-    if (r->target && may_not_delete(r->new_dir, r->target))
-        return -EPERM;
-    if (r->moves_dir && !r->target && r->new_dir->nlink >= EXT2_LINK_MAX)
-        return -EMLINK;
-    return r->target && S_ISDIR(r->target->mode) ? ext2_dir_is_empty(r->target) : 0;
 }
 
 static void put_slot(struct ext2_slot *slot)
 {
-    if (slot->buf)
-        buf_put(slot->buf);
-}
-
-static int collect_slots(struct rename *r, const char *old_name, size_t old_len,
-                         const char *new_name, size_t new_len)
-{
-    int err = find_entry_of(r->old_dir, old_name, old_len, r->ip, &r->old);
-
-    if (err) {
-        r->old.buf = NULL;
-        return err;
-    }
-    if (r->moves_dir) {
-        err = ext2_dir_find(r->ip, "..", 2, &r->dotdot);
-        if (err) {
-            r->dotdot.buf = NULL;
-            return err == -ENOENT ? -EIO : err;
-        }
-    }
-    if (r->target) {
-        err = find_entry_of(r->new_dir, new_name, new_len, r->target, &r->victim);
-        if (err)
-            r->victim.buf = NULL;
-        return err;
-    }
-    return ext2_dir_add(r->new_dir, new_name, new_len, r->ip);
-}
-
-/* Nothing can fail any more. */
-static void commit_rename(struct rename *r)
-{
-    if (r->target) {
-        ext2_dir_replace(r->new_dir, &r->victim, r->ip);
-        if (S_ISDIR(r->target->mode))
-            drop_directory(r->new_dir, r->target);
-        else
-            drop_link(r->target);
-    }
-    ext2_dir_remove(r->old_dir, &r->old);
-    if (r->moves_dir) {
-        ext2_dir_replace(r->ip, &r->dotdot, r->new_dir);
-        drop_link(r->old_dir);
-        r->new_dir->nlink++;
-        inode_mark_dirty(r->new_dir);
-    }
-    inode_touch(r->ip, TOUCH_CTIME);
+    if (slot->block)
+        block_put(slot->block);
 }
 
 static int rename(struct inode *old_dir, const char *old_name, size_t old_len, struct inode *ip,
                   struct inode *new_dir, const char *new_name, size_t new_len, struct inode *target)
 {
-    struct rename r = {.old_dir = old_dir, .new_dir = new_dir, .ip = ip, .target = target};
-    int err;
+    struct ext2_slot old = {0}, dotdot = {0}, victim = {0};
+    bool new_parent = S_ISDIR(ip->mode) && old_dir != new_dir;
+    int err = 0;
 
     if (ip == target)
         return 0;
-    r.moves_dir = S_ISDIR(ip->mode) && old_dir != new_dir;
-    err = check_rename(&r);
+    if (new_parent && !target && new_dir->nlink >= EXT2_LINK_MAX)
+        return -EMLINK;
+    if (target && S_ISDIR(target->mode))
+        err = ext2_dir_is_empty(target);
     if (!err)
-        err = collect_slots(&r, old_name, old_len, new_name, new_len);
-    if (!err) {
-        commit_rename(&r);
-        return 0;
+        err = find_entry_of(old_dir, old_name, old_len, ip, &old);
+    if (!err && new_parent)
+        err = find_dotdot(ip, &dotdot);
+    if (!err)
+        err = target ? find_entry_of(new_dir, new_name, new_len, target, &victim)
+                     : ext2_dir_add(new_dir, new_name, new_len, ip);
+    if (err) {
+        put_slot(&old);
+        put_slot(&dotdot);
+        put_slot(&victim);
+        return err;
     }
-    put_slot(&r.old);
-    put_slot(&r.dotdot);
-    put_slot(&r.victim);
-    return err;
+    /* Nothing can fail any more. */
+    if (target) {
+        ext2_dir_replace(new_dir, &victim, ip);
+        drop_name(new_dir, target);
+    }
+    ext2_dir_remove(old_dir, &old);
+    if (new_parent) {
+        ext2_dir_replace(ip, &dotdot, new_dir);
+        drop_links(old_dir, 1);
+        new_dir->nlink++;
+        inode_mark_dirty(new_dir);
+    }
+    inode_touch(ip, TOUCH_CTIME);
+    return 0;
 }
 
 /* ---- Files and links -------------------------------------------------------------------------- */
@@ -363,7 +302,7 @@ static int file_open(struct inode *ip, struct file *f)
     if (is_protected(ip, EXT2_FL_IMMUTABLE) ||
         (is_protected(ip, EXT2_FL_APPEND) && (!(flags & O_APPEND) || (flags & O_TRUNC))))
         return -EPERM;
-    return regular_file_ops.open ? regular_file_ops.open(ip, f) : 0;
+    return 0;
 }
 
 static int before_write(struct inode *ip, off_t pos, size_t *len)
@@ -379,7 +318,7 @@ static void after_write(struct inode *ip)
     uint32_t blocks = ext2_size_blocks(ext2_fs_of(ip), inode_size(ip));
 
     if (ei->alloc_end > blocks && !mapping_truncate(&ip->mapping, inode_size(ip)))
-        ext2_free_from(ip, blocks);
+        ext2_free_range(ip, blocks, UINT64_MAX);
     ei->alloc_end = 0;
 }
 
@@ -398,8 +337,8 @@ const struct inode_ops ext2_dir_ops = {
     .mknod = mknod,
     .symlink = symlink,
     .link = link,
-    .unlink = unlink,
-    .rmdir = rmdir,
+    .unlink = remove,
+    .rmdir = remove,
     .rename = rename,
 };
 const struct inode_ops ext2_file_inode_ops = {

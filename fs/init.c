@@ -41,7 +41,7 @@ static int mount_initrd(void)
 {
     int err = vfs_mount("initrd", NULL, "tmpfs", 0, "mode=755");
 
-    return err ? err : initrd_unpack(vfs_root->inode);
+    return err ? err : initrd_unpack();
 }
 
 int fs_mount_root(const char *root)

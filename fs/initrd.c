@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unpacks a cpio archive of the "newc" kind (cpio(5): a 110-byte header of hexadecimal fields, the
- * name, the contents, each padded to 4 bytes) into a tmpfs. The archive is not trusted: every
+ * name, the contents, each padded to 4 bytes) into the root, a tmpfs. The archive is not trusted: every
  * length is checked against what is left of it. Hard links in it become separate files.
  */
 #include "fs/initrd.h"
@@ -10,27 +10,16 @@
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "mm/kmalloc.h"
 #include "mm/page.h"
 #include "proc/boot.h"
 
+#include <linux/fcntl.h>
+
 #define HEADER_SIZE 110
 
-enum field {
-    INO,
-    MODE,
-    UID,
-    GID,
-    NLINK,
-    MTIME,
-    FILESIZE,
-    DEVMAJOR,
-    DEVMINOR,
-    RDEVMAJOR,
-    RDEVMINOR,
-    NAMESIZE,
-    CHECK,
-    FIELDS
-};
+enum { MODE = 1, UID = 2, GID = 3, MTIME = 5, FILESIZE = 6 }; /* numbers of header fields */
+enum { RDEVMAJOR = 9, RDEVMINOR = 10, NAMESIZE = 11, FIELDS = 13 };
 
 struct archive {
     const char *at, *end;
@@ -38,18 +27,12 @@ struct archive {
 
 static bool parse_hex(const char *s, uint32_t *val)
 {
-    *val = 0;
-    for (int i = 0; i < 8; i++) {
-        unsigned char c = (unsigned char)s[i], lower = c | 0x20;
+    char number[2 + 8 + 1] = "0x";
+    const char *end;
 
-        if (c >= '0' && c <= '9')
-            *val = *val << 4 | (c - '0');
-        else if (lower >= 'a' && lower <= 'f')
-            *val = *val << 4 | (lower - 'a' + 10U);
-        else
-            return false;
-    }
-    return true;
+    memcpy(number + 2, s, 8);
+    *val = (uint32_t)strtou64(number, &end);
+    return end == number + 2 + 8;
 }
 
 /* The next len bytes, padded to 4 with what came before them (skew). NULL: not that many left. */
@@ -64,90 +47,62 @@ static const char *take(struct archive *a, size_t len, size_t skew)
     return p;
 }
 
-/* The directory that holds the path's last component, which *last is set to. Missing directories
- * are made. */
-static struct inode *find_parent(struct inode *root, const char *path, const char **last)
+/* The directory of a path's last component, which *last is set to. Archives name directories before
+ * what is in them. */
+static struct dentry *find_parent(const char *path, const char **last)
 {
-    struct inode *dir = inode_ref(root), *next;
-    char name[NAME_MAX + 1];
-    const char *slash;
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    char *dir = kmalloc(len + 3, 0);
+    struct dentry *d;
 
-    while ((slash = strchr(path, '/'))) {
-        size_t len = (size_t)(slash - path);
-        int err;
-
-        if (len > NAME_MAX || (len == 2 && !strncmp(path, "..", 2))) {
-            inode_put(dir);
-            return err_ptr(-EINVAL);
-        }
-        memcpy(name, path, len);
-        name[len] = '\0';
-        path = slash + 1;
-        if (!len || !strcmp(name, "."))
-            continue;
-        err = dir->ops->lookup(dir, name, len, &next);
-        if (err == -ENOENT) {
-            next = tmpfs_add(dir, name, S_IFDIR | 0755, 0, NULL);
-            err = is_err(next) ? ptr_err(next) : 0;
-            if (!err)
-                inode_ref(next);
-        }
-        inode_put(dir);
-        if (err)
-            return err_ptr(err);
-        dir = next;
-        if (!S_ISDIR(dir->mode)) {
-            inode_put(dir);
-            return err_ptr(-ENOTDIR);
-        }
-    }
-    *last = path;
-    return dir;
+    if (!dir)
+        return err_ptr(-ENOMEM);
+    *last = slash ? slash + 1 : path;
+    dir[0] = '/';
+    memcpy(dir + 1, path, len);
+    memcpy(dir + 1 + len, "/", 2); /* so it must be a directory */
+    d = path_lookup(dir);
+    kfree(dir);
+    return d;
 }
 
-static int fill_file(struct inode *ip, const char *data, size_t len)
+static int add_entry(const char *path, const uint32_t *f, const char *data)
 {
-    ssize_t n = len ? mapping_write(&ip->mapping, 0, data, len, 0) : 0;
-
-    return n < 0 ? (int)n : n == (ssize_t)len ? 0 : -ENOSPC;
-}
-
-static int add_entry(struct inode *root, const char *path, const uint32_t *f, const char *data)
-{
-    const char *name = "";
-    struct inode *dir = find_parent(root, path, &name), *ip;
+    const char *name;
+    struct dentry *dir = find_parent(path, &name);
     char target[256] = "";
+    ssize_t written = 0;
+    struct inode *ip;
     int err = 0;
 
     if (is_err(dir))
         return ptr_err(dir);
-    if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strlen(name) > NAME_MAX)
+    if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
         goto out; /* the root itself */
-    if (S_ISLNK(f[MODE])) {
-        err = f[FILESIZE] >= sizeof(target) ? -ENAMETOOLONG : 0;
-        if (!err)
-            memcpy(target, data, f[FILESIZE]);
-    }
-    ip = err ? err_ptr(err)
-             : tmpfs_add(dir, name, f[MODE], make_dev(f[RDEVMAJOR], f[RDEVMINOR]),
-                         S_ISLNK(f[MODE]) ? target : NULL);
+    err = -ENAMETOOLONG;
+    if (strlen(name) > NAME_MAX || (S_ISLNK(f[MODE]) && f[FILESIZE] >= sizeof(target)))
+        goto out;
+    if (S_ISLNK(f[MODE]))
+        memcpy(target, data, f[FILESIZE]);
+    ip = tmpfs_add(dir->inode, name, f[MODE], make_dev(f[RDEVMAJOR], f[RDEVMINOR]), target);
     err = is_err(ip) ? ptr_err(ip) : 0;
-    if (err == -EEXIST) /* a directory that was made on the way to its children */
-        err = 0;
-    else if (!err) {
+    if (!err) {
         ip->uid = f[UID];
         ip->gid = f[GID];
         ip->mtime.sec = f[MTIME];
         if (S_ISREG(f[MODE]))
-            err = fill_file(ip, data, f[FILESIZE]);
+            written = mapping_write(&ip->mapping, 0, data, f[FILESIZE], 0);
+        if (S_ISREG(f[MODE]) && written < f[FILESIZE])
+            err = written < 0 ? (int)written : -ENOSPC;
     }
 out:
-    inode_put(dir);
+    dentry_put(dir);
     return err;
 }
 
 /* 1: an entry was added; 0: the end; or an errno. */
-static int unpack_one(struct archive *a, struct inode *root)
+static int unpack_one(struct archive *a)
 {
     const char *head = take(a, HEADER_SIZE, 2), *name, *data;
     uint32_t f[FIELDS];
@@ -166,11 +121,11 @@ static int unpack_one(struct archive *a, struct inode *root)
         return -EINVAL;
     if (!strcmp(name, "TRAILER!!!"))
         return 0;
-    err = add_entry(root, name, f, data);
+    err = add_entry(name, f, data);
     return err ? err : 1;
 }
 
-int initrd_unpack(struct inode *root)
+int initrd_unpack(void)
 {
     struct archive a;
     paddr_t base;
@@ -182,7 +137,7 @@ int initrd_unpack(struct inode *root)
     a.at = pa_to_va(base);
     a.end = a.at + size;
     do
-        more = unpack_one(&a, root);
+        more = unpack_one(&a);
     while (more > 0);
     if (more)
         pr_err("initrd: entry at byte %zu of %zu: error %d\n",

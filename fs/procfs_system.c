@@ -6,7 +6,6 @@
 #include "arch/arch.h"
 #include "drivers/block.h"
 #include "drivers/device.h"
-#include "fs/buffer.h"
 #include "fs/devices.h"
 #include "fs/procfs.h"
 #include "lib/log.h"
@@ -57,14 +56,14 @@ static void memory_line(struct text *t, const char *name, size_t pages)
 
 static void show_meminfo(struct text *t)
 {
-    size_t cached = pagecache_page_count(), dirty = pagecache_dirty_count();
-    size_t buffers = buffer_cache_pages(), free = page_free_count();
+    size_t all = pagecache_page_count(), dirty = pagecache_dirty_count();
+    size_t buffers = block_cached_pages(), free = page_free_count();
 
     memory_line(t, "MemTotal", page_total_count());
     memory_line(t, "MemFree", free);
-    memory_line(t, "MemAvailable", free + buffers + (cached > dirty ? cached - dirty : 0));
+    memory_line(t, "MemAvailable", free + (all > dirty ? all - dirty : 0));
     memory_line(t, "Buffers", buffers);
-    memory_line(t, "Cached", cached);
+    memory_line(t, "Cached", all > buffers ? all - buffers : 0);
     memory_line(t, "SwapCached", 0);
     memory_line(t, "SwapTotal", 0);
     memory_line(t, "SwapFree", 0);
@@ -94,7 +93,7 @@ static void show_vmstat(struct text *t)
     value(t, "nr_free_pages", page_free_count());
     value(t, "nr_file_pages", pagecache_page_count());
     value(t, "nr_dirty", pagecache_dirty_count());
-    value(t, "nr_buffer_pages", buffer_cache_pages());
+    value(t, "nr_buffer_pages", block_cached_pages());
     value(t, "nr_slab_pages", kcache_pages());
     value(t, "nr_inodes", inode_cache_count());
     value(t, "nr_dentries", dcache_count());
@@ -270,7 +269,7 @@ static size_t shrink_names(void)
     return before - (dcache_count() + inode_cache_count());
 }
 
-/* 1: page and buffer caches; 2: names, inodes, stacks; 3: both. A second look takes what had been
+/* 1: page cache; 2: names, inodes, stacks; 3: both. A second look takes what had been
  * used shortly before the first. */
 static int write_drop_caches(const struct proc_target *to, char *input)
 {
@@ -281,10 +280,8 @@ static int write_drop_caches(const struct proc_target *to, char *input)
     if (*end || what < 1 || what > 3)
         return -EINVAL;
     for (int round = 0; round < 2; round++) {
-        if (what & 1) {
+        if (what & 1)
             pagecache_drop_clean();
-            buffer_cache_shrink(ALL);
-        }
         if (what & 2) {
             while (shrink_names())
                 ;

@@ -75,7 +75,7 @@ struct super_ops {
      */
     struct inode *(*alloc_inode)(struct superblock *sb);
     int (*read_inode)(struct inode *ip);
-    /* Attributes changed: to the buffer cache. ip->lock held, or ip unreachable. */
+    /* Attributes changed: to the block that holds them. ip->lock held, or ip unreachable. */
     int (*write_inode)(struct inode *ip, bool wait);
     /*
      * The object goes away: the last reference is gone and nlink is 0 (free it on disk), or memory

@@ -25,7 +25,6 @@ enum lock_rank {
     RANK_PROCTREE, /* list of processes, parent/child links, sessions */
     RANK_PROCESS,
     RANK_FUTEX,
-    RANK_BUFFER,
     RANK_MAPPING, /* a page cache mapping's tree */
     RANK_LRU,
     RANK_PID,    /* process and thread numbers */

@@ -102,7 +102,6 @@ enum mutex_rank {
     MUTEX_ADDRSPACE, /* page faults take it: never fault on user memory with an inode locked */
     MUTEX_BLOCKMAP,  /* an inode's block tree */
     MUTEX_FSALLOC,   /* block and inode bitmaps */
-    MUTEX_BUFFER,    /* a buffer's contents */
     MUTEX_LEAF,
 };
 

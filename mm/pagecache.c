@@ -9,7 +9,7 @@
  *  [3] Bytes of a page beyond the file's size are zero when the page becomes up to date.
  *
  * Locks: page lock, mapping->lock, cache_lock. A page lock is never held over a touch of user
- * memory, and no second one is waited for while one is held.
+ * memory, and while one is held, only one of a device's own pages (metadata) is waited for.
  */
 #include "mm/pagecache_internal.h"
 

@@ -72,9 +72,9 @@ void page_mark_dirty(struct page *p)
 
 bool cache_clear_dirty_locked(struct mapping *m, struct page *p)
 {
-    page_clear(p, PG_DIRTY);
     if (!radix_unmark(&m->tree, p->index))
-        return false;
+        return false; /* whoever set PG_DIRTY a moment ago is about to mark it */
+    page_clear(p, PG_DIRTY);
     dirty_pages--;
     if (!--m->ndirty)
         unlist_dirty_mapping(m);

@@ -6,7 +6,6 @@
  */
 #include "arch/arch.h"
 #include "arch/machine.h"
-#include "drivers/device.h"
 #include "lib/ktest.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -77,7 +76,6 @@ void secondary_main(struct hart *h)
 {
     hart_init();
     h->satp = harts[0].satp;
-    irq_hart_init();
     atomic_store_explicit(&h->online, true, memory_order_release);
     sched_idle_loop();
 }

@@ -3,6 +3,7 @@
 #include "tests/test.h"
 
 #include <dirent.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/file.h>
@@ -576,6 +577,38 @@ static void *opener(void *arg)
         CHECK_OK(close(fd));
     }
     return arg;
+}
+
+/* The root's disk under its own name: sizes, positions, and pieces that end within a sector. */
+TEST(vfs_block_device)
+{
+    uint8_t whole[2048], piece[100];
+    uint64_t size;
+    int fd;
+
+    if (!on_unimap())
+        SKIP("needs a disk of its own");
+    fd = open("/dev/vda", O_RDONLY);
+    if (fd < 0)
+        SKIP("the root is not on a disk");
+    CHECK_OK(ioctl(fd, BLKGETSIZE64, &size));
+    CHECK_EQ(lseek(fd, 0, SEEK_END), (off_t)size);
+    CHECK_EQ(read(fd, piece, 1), 0);
+    CHECK_EQ(pread(fd, whole, sizeof(whole), (off_t)size - 1), 1);
+    CHECK_EQ(pread(fd, whole, sizeof(whole), 0), (ssize_t)sizeof(whole));
+    CHECK(whole[1024 + 56] == 0x53 && whole[1024 + 57] == 0xef); /* ext2's magic number */
+    CHECK_EQ(pread(fd, piece, sizeof(piece), 1000), (ssize_t)sizeof(piece));
+    CHECK(!memcmp(piece, whole + 1000, sizeof(piece)));
+    CHECK_ERRNO(pread(fd, BAD, 100, 0), EFAULT);
+    CHECK_ERRNO(lseek(fd, 1, SEEK_END), EINVAL);
+    CHECK_ERRNO(write(fd, whole, 1), EBADF);
+    close(fd);
+    fd = CHECK_OK(open("/dev/vda", O_WRONLY));
+    CHECK_ERRNO(pwrite(fd, whole, 1, (off_t)size), ENOSPC);
+    CHECK_ERRNO(pwrite(fd, BAD, 100, 0), EFAULT);
+    CHECK_EQ(pwrite(fd, whole, 1, 0), 1); /* the boot block's: nobody's */
+    CHECK_OK(fsync(fd));
+    close(fd);
 }
 
 TEST(vfs_threads_share_fds)

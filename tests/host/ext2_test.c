@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // with: fs/ext2_super.c fs/ext2_alloc.c fs/ext2_map.c fs/ext2_data.c fs/ext2_inode.c fs/ext2_dir.c
-// with: fs/ext2_namei.c fs/buffer.c fs/inode.c fs/regular.c mm/radix.c mm/pagecache.c mm/pagewrite.c
+// with: fs/ext2_namei.c drivers/blockcache.c fs/inode.c fs/regular.c mm/radix.c mm/pagecache.c mm/pagewrite.c
 // with: mm/writeback.c mm/reclaim.c tests/host/stub/kernel.c tests/host/stub/os.c
 // with: tests/host/stub/disk.c
 /*
- * ext2 with page cache and buffer cache on images made by mke2fs: a storm of operations checked
+ * ext2 with the page cache on images made by mke2fs: a storm of operations checked
  * against a model (with short user copies, failing allocations and full disks), threads that take
  * turns wherever the kernel may sleep, I/O errors, and images with random damage. After each run
  * e2fsck must have nothing to say, and no page or object may be missing.
@@ -228,7 +228,6 @@ static void step_drop_caches(void)
 {
     pagecache_drop_clean();
     inode_cache_shrink(100);
-    buffer_cache_shrink(100);
 }
 
 static void step(void)
@@ -678,7 +677,7 @@ static void evict_or_shrink(unsigned self)
         CHECK(sys_write(ip, data, sizeof(data), 0) == sizeof(data));
         CHECK(!sys_remove(root(), "f", false));
         host_sync(&sb); /* clean, so that freeing it has to read */
-        buffer_cache_shrink(1000);
+        pagecache_drop_clean();
         evicting = true;
         inode_put(ip);
         evicting = false;

@@ -29,6 +29,7 @@ void make_image(const char *options, unsigned kib)
     image_size = (size_t)kib * 1024;
     image = os_map_file(image_path, image_size);
     host_disk_init(&disk, image, image_size);
+    block_cache_init(&disk);
 }
 
 int run_on_image(const char *command)

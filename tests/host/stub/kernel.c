@@ -475,7 +475,13 @@ static bool complete_one(void)
     return true;
 }
 
-static bool overlaps_queued(const struct bio *bio, uint64_t end)
+/* What a device's own page cache reads may be, in part, a file's block: then nobody looks at it. */
+static bool writes_or_matters(struct block_device *bd, const struct bio *bio)
+{
+    return bio->op == BIO_WRITE || va_to_page(bio->segs[0].addr)->mapping != &bd->mapping;
+}
+
+static bool overlaps_queued(struct block_device *bd, const struct bio *bio, uint64_t end)
 {
     for (unsigned i = 0; i < nqueued; i++) {
         const struct bio *q = queue[i].bio;
@@ -484,7 +490,8 @@ static bool overlaps_queued(const struct bio *bio, uint64_t end)
         for (unsigned s = 0; s < q->nsegs; s++)
             len += q->segs[s].len / SECTOR_SIZE;
         if (q->sector < end && bio->sector < q->sector + len &&
-            (q->op == BIO_WRITE || bio->op == BIO_WRITE))
+            (q->op == BIO_WRITE || bio->op == BIO_WRITE) && writes_or_matters(bd, q) &&
+            writes_or_matters(bd, bio))
             return true;
     }
     return false;
@@ -507,38 +514,13 @@ void bio_submit(struct block_device *bd, struct bio *bio)
         return;
     }
     /* The order of requests in flight is anybody's guess: two for one block are a bug. */
-    CHECK(!host_check_overlap || !overlaps_queued(bio, end));
+    CHECK(!host_check_overlap || !overlaps_queued(bd, bio, end));
     CHECK(nqueued < MAX_BIOS);
     queue[nqueued].bd = bd;
     queue[nqueued++].bio = bio;
     if (!host_random(4))
         complete_one();
     may_sleep();
-}
-
-struct completion {
-    bool done;
-    int err;
-};
-
-static void wake(struct bio *bio, int err)
-{
-    struct completion *c = bio->arg;
-
-    c->err = err;
-    c->done = true;
-}
-
-int bio_wait(struct block_device *bd, struct bio *bio)
-{
-    struct completion c = {0};
-
-    bio->done = wake;
-    bio->arg = &c;
-    bio_submit(bd, bio);
-    while (!c.done)
-        sleep_a_little();
-    return c.err;
 }
 
 int block_flush(struct block_device *bd)
