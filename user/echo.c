@@ -15,17 +15,14 @@
 
 enum escape_style { FORMAT_ESCAPES, ECHO_ESCAPES };
 
+/* At most max digits; the first one is known to be there. */
 static int read_digits(const char **p, int base, int max)
 {
-    int value = 0;
+    char digits[8], *end;
 
-    for (; max > 0 && isxdigit((unsigned char)**p); max--, ++*p) {
-        int c = tolower((unsigned char)**p), digit = c <= '9' ? c - '0' : c - 'a' + 10;
-
-        if (digit >= base)
-            break;
-        value = value * base + digit;
-    }
+    snprintf(digits, sizeof(digits), "%.*s", max, *p);
+    int value = (int)strtol(digits, &end, base);
+    *p += end - digits;
     return value & 0xff;
 }
 

@@ -99,8 +99,7 @@ static void job_number(struct job *job)
     int max = 0;
 
     for (struct job *j = jobs; j; j = j->next)
-        if (j->id > max)
-            max = j->id;
+        max = j->id > max ? j->id : max;
     if (job->id == 0)
         job->id = max + 1;
 }
@@ -316,25 +315,17 @@ void jobs_poll(void)
 
     while (jobs && (pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
         note(pid, status);
+    for (const struct job *job = jobs; job; job = job->next)
+        finished += job_state(job) == DONE;
     for (struct job *job = jobs, *next; job; job = next) {
+        bool told = sh.opt.interactive && job->changed;
+
         next = job->next;
-        if (job->id == 0 && job_state(job) == DONE) {
-            job_drop(job);
-        } else if (sh.opt.interactive && job->changed) {
-            job->changed = false;
+        if (told)
             job_print(job, stderr);
-            if (job_state(job) == DONE)
-                job_drop(job);
-        } else if (job_state(job) == DONE) {
-            finished++;
-        }
-    }
-    for (struct job *job = jobs, *next; job && finished > MAX_FINISHED; job = next) {
-        next = job->next;
-        if (job_state(job) == DONE) {
+        job->changed &= !told;
+        if (job_state(job) == DONE && (told || job->id == 0 || finished-- > MAX_FINISHED))
             job_drop(job);
-            finished--;
-        }
     }
 }
 

@@ -177,12 +177,10 @@ static void switch_input(struct parser *p, struct input *in, struct parser *save
 
 static void switch_back(struct parser *p, const struct parser *saved)
 {
-    p->in = saved->in;
-    p->have_tok = saved->have_tok;
-    p->tok = saved->tok;
-    p->word = saved->word;
-    p->pending = saved->pending;
-    p->tok_start = saved->tok_start;
+    struct buf source = p->source;
+
+    *p = *saved;
+    p->source = source;
 }
 
 static struct node *parse_substitution(struct parser *p)
