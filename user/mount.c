@@ -87,24 +87,6 @@ static int try_types(const char *device, const char *dir, unsigned long flags, c
     return result;
 }
 
-/* `mount -o remount,ro DIR`: the device is found in the table. */
-static char *device_of(const char *dir)
-{
-    FILE *table = open_mounts();
-    const struct mntent *m;
-    char *device = NULL;
-
-    while ((m = getmntent(table)) != NULL)
-        if (strcmp(m->mnt_dir, dir) == 0 || strcmp(m->mnt_fsname, dir) == 0) {
-            free(device);
-            device = xstrdup(m->mnt_fsname);
-        }
-    endmntent(table);
-    if (!device)
-        diex("%s: not in /proc/mounts", dir);
-    return device;
-}
-
 int mount_main(int argc, char **argv)
 {
     unsigned long flags = 0;
@@ -117,7 +99,7 @@ int mount_main(int argc, char **argv)
         return list_mounts(type);
     if (argc > 2 || (argc == 1 && !(flags & MS_REMOUNT)))
         usage(1);
-    const char *dir = argv[argc - 1], *device = argc == 2 ? argv[0] : device_of(dir);
+    const char *dir = argv[argc - 1], *device = argc == 2 ? argv[0] : "none";
     int result = type || (flags & (MS_REMOUNT | MS_BIND))
                      ? mount(device, dir, type ? type : "", flags, data)
                      : try_types(device, dir, flags, data);

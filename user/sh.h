@@ -280,7 +280,6 @@ void job_control_start(void);
 void job_control_stop(void);
 int builtin_jobs(int argc, char **argv);
 int builtin_fg(int argc, char **argv);
-int builtin_bg(int argc, char **argv);
 int builtin_wait(int argc, char **argv);
 /* The words of `kill` with "%1" as kill(2) names it; NULL (reported) if there is no such job. */
 char **job_targets(int *argc, char **argv);

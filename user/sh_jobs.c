@@ -390,10 +390,10 @@ int builtin_jobs(int argc, char **argv)
     return 0;
 }
 
-static struct job *no_job(const char *builtin, const char *text)
+static int no_job(const char *builtin, const char *text)
 {
     warnx("%s: %s: no such job", builtin, text);
-    return NULL;
+    return 1;
 }
 
 static void job_continue(struct job *job)
@@ -405,37 +405,24 @@ static void job_continue(struct job *job)
     kill(-job->pgid, SIGCONT);
 }
 
-/* For fg and bg: the job they are to continue. */
-static struct job *job_argument(int argc, char **argv)
+/* fg and bg */
+int builtin_fg(int argc, char **argv)
 {
     const char *text = argc > 1 ? argv[1] : "%";
     struct job *job = job_by_text(text);
 
-    return sh.job_control && job && job->pgid ? job : no_job(argv[0], text);
-}
-
-int builtin_fg(int argc, char **argv)
-{
-    struct job *job = job_argument(argc, argv);
-
-    if (!job)
-        return 1;
+    if (!sh.job_control || !job || !job->pgid)
+        return no_job(argv[0], text);
+    if (argv[0][0] == 'b') {
+        job_continue(job);
+        printf("[%d] %s\n", job->id, job->text);
+        return 0;
+    }
     printf("%s\n", job->text);
     fflush(stdout);
     give_terminal(job->pgid);
     job_continue(job);
     return job_wait(job);
-}
-
-int builtin_bg(int argc, char **argv)
-{
-    struct job *job = job_argument(argc, argv);
-
-    if (!job)
-        return 1;
-    job_continue(job);
-    printf("[%d] %s\n", job->id, job->text);
-    return 0;
 }
 
 char **job_targets(int *argc, char **argv)

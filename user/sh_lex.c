@@ -474,20 +474,14 @@ static void skip_blanks(struct parser *p)
 
 static enum token_type lex_operator(struct parser *p)
 {
-    char text[4] = {(char)next(p)};
-    size_t found;
+    const char *text = p->in->text + p->in->pos;
+    size_t left = p->in->len - p->in->pos, i = 0, len;
 
-    for (size_t len = 1;; len++) {
-        for (found = 0; strcmp(operators[found], text) != 0; found++)
-            ;
-        int c = peek_joined(p);
-        bool longer = false;
-        for (size_t i = 0; len < 3 && i < ARRAY_SIZE(operators); i++)
-            longer |= strncmp(operators[i], text, len) == 0 && c != EOF && operators[i][len] == c;
-        if (!longer)
-            return T_DSEMI + (enum token_type)found;
-        text[len] = (char)next(p);
-    }
+    while (len = strlen(operators[i]), len > left || memcmp(operators[i], text, len) != 0)
+        i++;
+    while (len-- > 0)
+        next(p);
+    return T_DSEMI + (enum token_type)i;
 }
 
 static enum token_type lex_word(struct parser *p)
