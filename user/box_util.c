@@ -325,6 +325,13 @@ int run_program(char **argv, bool without_input)
     return pid < 0 || TEMP_FAILURE_RETRY(waitpid(pid, &result, 0)) < 0 ? -1 : result;
 }
 
+int exit_code(int status)
+{
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    return 128 + (WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
+}
+
 /* Names and ids */
 
 /* The first entry with that name, or if name is NULL with that id. */

@@ -111,7 +111,7 @@ int time_main(int argc, char **argv)
                                (double)(end.tv_nsec - start.tv_nsec) / 1e9);
     print_duration("user", (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6);
     print_duration("sys", (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return exit_code(status);
 }
 
 /* touch */

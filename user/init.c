@@ -188,11 +188,6 @@ static int wait_for(pid_t pid)
     return status;
 }
 
-static int exit_code(int status)
-{
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 /* Protocol with the host: begin marker, output as it is, exit marker. */
 
 static void raw_output(void)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mount, umount and df: the file systems in use, as /proc/mounts tells them.
- *
- * Without -t the types that /proc/filesystems calls disk formats are tried in turn.
+ * mount, umount and df: the file systems in use, as /proc/mounts tells them. Without -t a
+ * disk's format is ext2, the only one there is.
  */
 #include "user/box.h"
 
@@ -66,27 +65,6 @@ static int list_mounts(const char *type)
     return 0;
 }
 
-static int try_types(const char *device, const char *dir, unsigned long flags, const char *data)
-{
-    FILE *table = fopen("/proc/filesystems", "re");
-    char line[128], type[64];
-    int result = -1, err = ENODEV;
-
-    if (!table)
-        return mount(device, dir, "ext2", flags, data);
-    while (result != 0 && fgets(line, sizeof(line), table)) {
-        if (strncmp(line, "nodev", 5) == 0 || sscanf(line, " %63s", type) != 1)
-            continue;
-        result = mount(device, dir, type, flags, data);
-        /* EINVAL is a format that this is not; any other error says more. */
-        if (result != 0 && (err == ENODEV || errno != EINVAL))
-            err = errno;
-    }
-    fclose(table);
-    errno = err;
-    return result;
-}
-
 int mount_main(int argc, char **argv)
 {
     unsigned long flags = 0;
@@ -100,9 +78,7 @@ int mount_main(int argc, char **argv)
     if (argc > 2 || (argc == 1 && !(flags & MS_REMOUNT)))
         usage(1);
     const char *dir = argv[argc - 1], *device = argc == 2 ? argv[0] : "none";
-    int result = type || (flags & (MS_REMOUNT | MS_BIND))
-                     ? mount(device, dir, type ? type : "", flags, data)
-                     : try_types(device, dir, flags, data);
+    int result = mount(device, dir, type ? type : "ext2", flags, data);
     if (result != 0)
         warn("mounting %s on %s failed", device, dir);
     return result == 0 ? 0 : 32;

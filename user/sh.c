@@ -174,15 +174,13 @@ static void run_interactive(struct input *in)
 
 static void start_variables(void)
 {
-    char number[16], *cwd = getcwd(NULL, 0);
+    char *cwd = getcwd(NULL, 0);
 
     vars_from_environment();
     var_set("IFS", " \t\n");
     var_set("OPTIND", "1");
     if (!var_get("PS4"))
         var_set("PS4", "+ ");
-    snprintf(number, sizeof(number), "%d", (int)getppid());
-    var_set("PPID", number);
     var_set("PWD", cwd ? cwd : "/");
     free(cwd);
 }

@@ -160,8 +160,8 @@ struct saved_var {
 };
 
 struct options {
-    bool allexport, noclobber, errexit, noglob, interactive, monitor, noexec, pipefail,
-        stdin_script, nounset, xtrace, command, login;
+    bool noclobber, errexit, noglob, interactive, noexec, stdin_script, nounset, xtrace, command,
+        login;
 };
 
 struct shell {

@@ -219,28 +219,15 @@ static int builtin_shift(int argc, char **argv)
 
 /* Looking up commands */
 
-static bool is_keyword(const char *name)
-{
-    static const char *const words[] = {"!",    "case",  "do",    "done", "elif",
-                                        "else", "esac",  "fi",    "for",  "if",
-                                        "then", "until", "while", "{",    "}"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (strcmp(words[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* "" if it is the name itself that the shell knows; NULL if nothing is found. */
 static const char *describe(const char *name, const char **kind)
 {
     const struct builtin *builtin = builtin_find(name);
 
-    *kind = is_keyword(name)                      ? "a shell keyword"
-            : builtin && builtin->kind == SPECIAL ? "a special shell builtin"
-            : function_exists(name)               ? "a shell function"
-            : builtin                             ? "a shell builtin"
-                                                  : NULL;
+    *kind = builtin && builtin->kind == SPECIAL ? "a special shell builtin"
+            : function_exists(name)             ? "a shell function"
+            : builtin                           ? "a shell builtin"
+                                                : NULL;
     if (*kind)
         return "";
     char *path = find_program(var_get("PATH"), name), *copy = path ? scratch_copy(path) : NULL;

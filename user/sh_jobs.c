@@ -78,20 +78,9 @@ static enum state job_state(const struct job *job)
     return state;
 }
 
-static int exit_code(int status)
-{
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    return 128 + (WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
-}
-
 static int job_raw_status(const struct job *job)
 {
-    int status = job->n ? job->processes[job->n - 1].status : 0;
-
-    for (int i = job->n - 1; sh.opt.pipefail && i >= 0 && status == 0; i--)
-        status = job->processes[i].status;
-    return status;
+    return job->n ? job->processes[job->n - 1].status : 0;
 }
 
 static void job_number(struct job *job)
@@ -195,7 +184,7 @@ static void child_start(struct job *job, enum fork_mode mode)
         if (mode == FORK_FOREGROUND)
             give_terminal(pgid);
     }
-    sh.job_control = sh.opt.monitor = false;
+    sh.job_control = false;
     traps_reset();
     signals_start();
     if (mode == FORK_BACKGROUND && !control) {
@@ -353,10 +342,9 @@ void job_control_start(void)
         warnx("no controlling terminal: job control is off");
         close(sh.tty);
         sh.tty = -1;
-        sh.opt.monitor = false;
         return;
     }
-    sh.job_control = sh.opt.monitor = true;
+    sh.job_control = true;
     signals_start();
     setpgid(0, 0);
     sh.pgid = getpgrp();
