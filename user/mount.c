@@ -109,31 +109,23 @@ static void df_amount(uint64_t amount, uint64_t unit)
     if (opt('h'))
         format_human(amount * unit, text, sizeof(text));
     else
-        snprintf(text, sizeof(text), "%" PRIu64, opt('i') ? amount : amount * unit / 1024);
+        snprintf(text, sizeof(text), "%" PRIu64, amount * unit / 1024);
     printf(" %10s", text);
 }
 
 static void df_row(const char *source, const char *target, const struct statvfs *st)
 {
     static bool titled;
-    bool inodes = opt('i');
-    uint64_t unit = inodes ? 1 : st->f_frsize;
-    uint64_t total = inodes ? st->f_files : st->f_blocks;
-    uint64_t unused = inodes ? st->f_ffree : st->f_bfree;
-    uint64_t available = inodes ? st->f_ffree : st->f_bavail;
-    uint64_t used = total > unused ? total - unused : 0, all = used + available;
+    uint64_t used = st->f_blocks - st->f_bfree, all = used + st->f_bavail;
 
     if (!titled)
         printf("%-14s %10s %10s %10s %4s Mounted on\n", "Filesystem",
-               inodes     ? "Inodes"
-               : opt('h') ? "Size"
-                          : "1K-blocks",
-               "Used", "Available", "Use%");
+               opt('h') ? "Size" : "1K-blocks", "Used", "Available", "Use%");
     titled = true;
     printf("%-14s", source);
-    df_amount(total, unit);
-    df_amount(used, unit);
-    df_amount(available, unit);
+    df_amount(st->f_blocks, st->f_frsize);
+    df_amount(used, st->f_frsize);
+    df_amount(st->f_bavail, st->f_frsize);
     /* Rounded up, so that 0 % means empty. */
     printf(" %3" PRIu64 "%% %s\n", all ? (used * 100 + all - 1) / all : 0, target);
 }
@@ -172,7 +164,7 @@ int df_main(int argc, char **argv)
     struct statvfs st;
     bool ok = true;
 
-    read_options(&argc, &argv, "hik", 1);
+    read_options(&argc, &argv, "hk", 1);
     for (int i = 0; i < argc; i++)
         ok &= df_file(argv[i]);
     if (argc)

@@ -18,15 +18,13 @@ void input_from_string(struct input *in, const char *text, size_t len)
     *in = (struct input){.text = text, .len = len, .line = 1};
 }
 
-/* Reads to the end of the line in one read where the file can be wound back, else by bytes. */
+/* By bytes: what follows the line belongs to the command on it. */
 static bool read_plain_line(struct buf *out)
 {
-    bool seekable = lseek(STDIN_FILENO, 0, SEEK_CUR) >= 0;
-    const char *newline = NULL;
-    char data[512];
+    char c = '\0';
 
-    while (!newline) {
-        ssize_t n = read(STDIN_FILENO, data, seekable ? sizeof(data) : 1);
+    while (c != '\n') {
+        ssize_t n = read(STDIN_FILENO, &c, 1);
 
         if (n < 0 && errno == EINTR) {
             traps_run();
@@ -36,11 +34,7 @@ static bool read_plain_line(struct buf *out)
         }
         if (n <= 0)
             return out->len > 0;
-        newline = memchr(data, '\n', (size_t)n);
-        size_t used = newline ? (size_t)(newline - data) + 1 : (size_t)n;
-        buf_add(out, data, used);
-        if (used < (size_t)n)
-            lseek(STDIN_FILENO, (off_t)used - (off_t)n, SEEK_CUR);
+        buf_char(out, c);
     }
     return true;
 }
@@ -59,8 +53,8 @@ static int refill_stdin(struct input *in, struct arena *a, bool continued)
                 sh.unwind = RUN;
             jobs_poll();
         }
-        more = edit_line(continued ? expand_prompt("PS2", "> ")
-                                   : expand_prompt("PS1", geteuid() == 0 ? "# " : "$ "),
+        more = edit_line(continued ? var_prompt("PS2", "> ")
+                                   : var_prompt("PS1", geteuid() == 0 ? "# " : "$ "),
                          &line);
     } else {
         more = read_plain_line(&line);
@@ -179,8 +173,6 @@ static void start_variables(void)
     vars_from_environment();
     var_set("IFS", " \t\n");
     var_set("OPTIND", "1");
-    if (!var_get("PS4"))
-        var_set("PS4", "+ ");
     var_set("PWD", cwd ? cwd : "/");
     free(cwd);
 }

@@ -17,7 +17,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { HISTORY = 200 };
 enum key { KEY_DELETE = 256, KEY_WORD_LEFT, KEY_WORD_RIGHT, KEY_NONE, KEY_EOF };
 
 struct editor {
@@ -30,7 +29,7 @@ struct editor {
     char *draft;  /* the new line, while an old one is shown */
 };
 
-static char *history[HISTORY];
+static char **history;
 static int history_len;
 static char *killed; /* what ^K, ^U, ^W took last, for ^Y */
 
@@ -166,11 +165,7 @@ static void remember(const char *line)
 {
     if (!line[strspn(line, " ")] || (history_len && strcmp(history[history_len - 1], line) == 0))
         return;
-    if (history_len == HISTORY) {
-        free(history[0]);
-        memmove(history, history + 1, sizeof(history) - sizeof(history[0]));
-        history_len--;
-    }
+    history = grow(history, (size_t)history_len, sizeof(history[0]));
     history[history_len++] = xstrdup(line);
 }
 

@@ -440,23 +440,3 @@ char *expand_pattern(const struct word *word)
 {
     return expand_form(word->parts, PATTERN, false);
 }
-
-/* PS1, PS2, PS4 are expanded each time they are shown; a failing one must not end the shell. */
-char *expand_prompt(const char *name, const char *fallback)
-{
-    const char *text = var_get(name);
-    struct word *word;
-    char *prompt;
-    int status = sh.status;
-
-    if (!text)
-        text = fallback;
-    if (!strpbrk(text, "$`\\"))
-        return scratch_copy(text);
-    word = parse_here_text(sh.scratch, text, strlen(text));
-    prompt = word ? expand_string(word) : NULL;
-    if (!prompt)
-        sh.unwind = RUN;
-    sh.status = status;
-    return prompt ? prompt : scratch_copy(fallback);
-}

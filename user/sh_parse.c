@@ -2,8 +2,8 @@
 /*
  * The shell's grammar: tokens to a syntax tree, by recursive descent.
  *
- * Invariants: everything made here lies in the caller's arena; an error jumps to `fail`, set by the
- * public functions, and no other jump exists in the shell.
+ * Invariants: everything made here lies in the caller's arena; an error jumps to `fail`, set by
+ * parse_command, and no other jump exists in the shell.
  */
 #include "user/sh_lex.h"
 
@@ -402,20 +402,4 @@ enum parse_result parse_command(struct input *in, struct arena *a, struct node *
     if (result == PARSE_OK)
         *out = parse_line(p);
     return result;
-}
-
-struct word *parse_here_text(struct arena *a, const char *text, size_t len)
-{
-    struct parser *p = arena_alloc(a, sizeof(*p));
-    struct buf body = {.a = a};
-    struct word *volatile word = NULL;
-    struct input in;
-
-    input_from_string(&in, "", 0);
-    buf_add(&body, text, len);
-    p->in = &in;
-    p->a = p->source.a = a;
-    if (setjmp(p->fail) == 0)
-        word = here_word(p, &body, false);
-    return word;
 }

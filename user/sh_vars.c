@@ -149,6 +149,13 @@ const char *var_get(const char *name)
     return v ? v->value : NULL;
 }
 
+const char *var_prompt(const char *name, const char *otherwise)
+{
+    const char *text = var_get(name);
+
+    return text ? text : otherwise;
+}
+
 static bool var_put(struct var *v, const char *value)
 {
     if (v->readonly) {
