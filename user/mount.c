@@ -25,14 +25,12 @@ static FILE *open_mounts(void)
 
 static const struct {
     const char *name;
-    unsigned long set, clear;
+    unsigned long flag;
 } flag_names[] = {
-    {"ro", MS_RDONLY, 0},         {"rw", 0, MS_RDONLY},       {"nosuid", MS_NOSUID, 0},
-    {"suid", 0, MS_NOSUID},       {"nodev", MS_NODEV, 0},     {"dev", 0, MS_NODEV},
-    {"noexec", MS_NOEXEC, 0},     {"exec", 0, MS_NOEXEC},     {"sync", MS_SYNCHRONOUS, 0},
-    {"async", 0, MS_SYNCHRONOUS}, {"noatime", MS_NOATIME, 0}, {"atime", 0, MS_NOATIME},
-    {"relatime", MS_RELATIME, 0}, {"remount", MS_REMOUNT, 0}, {"bind", MS_BIND, 0},
-    {"defaults", 0, 0},
+    {"ro", MS_RDONLY},       {"nosuid", MS_NOSUID},     {"nodev", MS_NODEV},
+    {"noexec", MS_NOEXEC},   {"sync", MS_SYNCHRONOUS},  {"noatime", MS_NOATIME},
+    {"remount", MS_REMOUNT}, {"relatime", MS_RELATIME}, {"rw", 0},
+    {"defaults", 0},
 };
 
 /* Words that are flags go to *flags; the others stay, joined by commas, for the file system. */
@@ -46,7 +44,7 @@ static char *parse_options(char *words, unsigned long *flags)
         while (i < ARRAY_SIZE(flag_names) && strcmp(flag_names[i].name, word) != 0)
             i++;
         if (i < ARRAY_SIZE(flag_names))
-            *flags = (*flags & ~flag_names[i].clear) | flag_names[i].set;
+            *flags |= flag_names[i].flag;
         else
             data = data ? xasprintf("%s,%s", data, word) : word;
     }

@@ -557,9 +557,14 @@ void expect_reserved(struct parser *p, const char *name)
     syntax(p, what);
 }
 
+void expect(struct parser *p, enum token_type type)
+{
+    if (!accept(p, type))
+        unexpected(p);
+}
+
 struct word *expect_word(struct parser *p)
 {
-    if (!accept(p, T_WORD))
-        unexpected(p);
+    expect(p, T_WORD);
     return p->word;
 }

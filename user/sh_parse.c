@@ -214,8 +214,7 @@ static struct case_item *parse_case_item(struct parser *p)
         *tail = expect_word(p);
         tail = &(*tail)->next;
     } while (accept(p, T_PIPE));
-    if (!accept(p, T_RPAREN))
-        unexpected(p);
+    expect(p, T_RPAREN);
     item->body = compound_list(p);
     return item;
 }
@@ -250,8 +249,8 @@ static struct node *parse_group(struct parser *p, enum node_type type)
         unexpected(p);
     if (type == NODE_GROUP)
         expect_reserved(p, "}");
-    else if (!accept(p, T_RPAREN))
-        unexpected(p);
+    else
+        expect(p, T_RPAREN);
     return n;
 }
 
