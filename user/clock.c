@@ -74,17 +74,11 @@ int sleep_main(int argc, char **argv)
 {
     struct timespec left;
 
-    if (argc < 2)
+    if (argc != 2 || !parse_duration(argv[1], &left))
         usage(1);
-    for (int i = 1; i < argc; i++)
-        if (!parse_duration(argv[i], &left))
-            diex("invalid time interval '%s'", argv[i]);
-    for (int i = 1; i < argc; i++) {
-        parse_duration(argv[i], &left);
-        while (nanosleep(&left, &left) != 0)
-            if (errno != EINTR)
-                die("cannot sleep");
-    }
+    while (nanosleep(&left, &left) != 0)
+        if (errno != EINTR)
+            die("cannot sleep");
     return 0;
 }
 

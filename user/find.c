@@ -45,6 +45,7 @@ enum kind {
     EXEC,
     DEPTH,
     MAX_DEPTH,
+    XDEV,
     MIN_DEPTH
 };
 
@@ -68,7 +69,7 @@ static bool depth_first, has_action, quit;
 static uint64_t max_depth = UINT64_MAX, min_depth;
 static struct node *expression;
 static time_t start_time;
-static int status;
+static int status, walk_flags;
 
 /* Actions */
 
@@ -309,6 +310,7 @@ static void read_argument(struct node *node, const char *option)
     case EXEC: exec_argument(node); break;
     case DEPTH:
     case DELETE: depth_first = true; break;
+    case XDEV: walk_flags = FTS_XDEV; break;
     case MAX_DEPTH: parse_number(argument(option), option, &max_depth); break;
     case MIN_DEPTH: parse_number(argument(option), option, &min_depth); break;
     default: break;
@@ -319,12 +321,12 @@ static const struct {
     const char *name;
     enum kind kind;
 } primaries[] = {
-    {"-name", NAME},   {"-iname", INAME},        {"-path", PATH_IS},       {"-type", TYPE},
-    {"-size", SIZE},   {"-mtime", MTIME},        {"-newer", NEWER},        {"-perm", PERM},
-    {"-empty", EMPTY}, {"-user", USER},          {"-group", GROUP_IS},     {"-links", LINKS},
-    {"-true", TRUE},   {"-false", FALSE},        {"-prune", PRUNE},        {"-quit", QUIT},
-    {"-print", PRINT}, {"-print0", PRINT0},      {"-delete", DELETE},      {"-exec", EXEC},
-    {"-depth", DEPTH}, {"-maxdepth", MAX_DEPTH}, {"-mindepth", MIN_DEPTH},
+    {"-name", NAME},   {"-iname", INAME},        {"-path", PATH_IS},   {"-type", TYPE},
+    {"-size", SIZE},   {"-mtime", MTIME},        {"-newer", NEWER},    {"-perm", PERM},
+    {"-empty", EMPTY}, {"-user", USER},          {"-group", GROUP_IS}, {"-links", LINKS},
+    {"-true", TRUE},   {"-false", FALSE},        {"-prune", PRUNE},    {"-quit", QUIT},
+    {"-print", PRINT}, {"-print0", PRINT0},      {"-delete", DELETE},  {"-exec", EXEC},
+    {"-depth", DEPTH}, {"-maxdepth", MAX_DEPTH}, {"-xdev", XDEV},      {"-mindepth", MIN_DEPTH},
 };
 
 /* The grammar: or → and → not → primary */
@@ -434,9 +436,9 @@ int find_main(int argc, char **argv)
         expression = new_node(AND, expression, new_node(PRINT, NULL, NULL));
     start_time = time(NULL);
     if (npaths == 1)
-        walk_tree(".", 0, visit);
+        walk_tree(".", walk_flags, visit);
     for (int i = 1; i < npaths && !quit; i++)
-        walk_tree(argv[i], 0, visit);
+        walk_tree(argv[i], walk_flags, visit);
     finish(expression);
     return status;
 }

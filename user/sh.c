@@ -92,7 +92,8 @@ int run_input(struct input *in)
     return sh.unwind ? sh.status : status;
 }
 
-static int run_text(const char *text, size_t len)
+/* final: nothing comes after it, so its last command may take the process. */
+static int run_text(const char *text, size_t len, bool final)
 {
     struct input in;
     int status, line = sh.line;
@@ -100,6 +101,7 @@ static int run_text(const char *text, size_t len)
     if (sh.calls >= MAX_CALLS)
         return sh_error(2, "nested too deep");
     input_from_string(&in, text, len);
+    in.final = final;
     sh.calls++;
     status = run_input(&in);
     sh.calls--;
@@ -109,7 +111,7 @@ static int run_text(const char *text, size_t len)
 
 int run_string(const char *text)
 {
-    return run_text(text, strlen(text));
+    return run_text(text, strlen(text), false);
 }
 
 /* For `.`: `return` leaves the file. */
@@ -122,7 +124,7 @@ int run_file(const char *path)
     if (!text)
         return sh_error(127, "%s: %s", path, strerror(errno));
     sh.functions++;
-    status = run_text(text, len);
+    status = run_text(text, len, false);
     sh.functions--;
     if (sh.unwind == RETURN)
         sh.unwind = RUN;
@@ -195,46 +197,32 @@ static void run_profiles(void)
     free(own);
 }
 
-static void run_script(const char *path)
+static int run_script(const char *path)
 {
-    struct input in;
     size_t len, head;
     char *text = read_file(path, &len);
 
-    sh.status = 127;
     if (!text) {
         warn("%s", path);
-        return;
+        return 127;
     }
     /* Some other machine's program, handed to us because execve refused it. */
     head = strcspn(text, "\n");
-    sh.status = 126;
     if (head < len && text[head] == '\0') {
         warnx("%s: not a script", path);
-        return;
+        return 126;
     }
-    sh.status = 0;
-    input_from_string(&in, text, len);
-    sh.status = run_input(&in);
+    return run_text(text, len, false);
 }
 
-static void run_command(const char *command)
-{
-    struct input in;
-
-    input_from_string(&in, command, strlen(command));
-    in.final = true;
-    sh.status = run_input(&in);
-}
-
-static void run_stdin(void)
+static int run_stdin(void)
 {
     struct input in = {.refill = refill_stdin, .line = 1};
 
-    if (sh.opt.interactive)
-        run_interactive(&in);
-    else
-        sh.status = run_input(&in);
+    if (!sh.opt.interactive)
+        return run_input(&in);
+    run_interactive(&in);
+    return sh.status;
 }
 
 int sh_main(int argc, char **argv)
@@ -269,11 +257,7 @@ int sh_main(int argc, char **argv)
         run_profiles();
     if (sh.unwind)
         shell_exit(sh.status);
-    if (sh.opt.command)
-        run_command(operands[0]);
-    else if (sh.opt.stdin_script)
-        run_stdin();
-    else
-        run_script(operands[0]);
-    shell_exit(sh.status);
+    shell_exit(sh.opt.command        ? run_text(operands[0], strlen(operands[0]), true)
+               : sh.opt.stdin_script ? run_stdin()
+                                     : run_script(operands[0]));
 }
