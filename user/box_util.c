@@ -406,8 +406,8 @@ void format_mode(mode_t mode, char out[11])
 /* Rounded up, as du and df do: what is shown is never less than what there is. */
 void format_human(uint64_t bytes, char *out, size_t size)
 {
-    uint64_t tenths = bytes > UINT64_MAX / 16 ? bytes / 1024 * 10 : bytes * 10;
-    int unit = bytes > UINT64_MAX / 16;
+    uint64_t tenths = bytes * 10;
+    int unit = 0;
 
     for (; tenths >= 10240; unit++)
         tenths = (tenths + 1023) / 1024;

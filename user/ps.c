@@ -18,8 +18,6 @@ struct process {
     pid_t pid, ppid, pgid, sid, foreground;
     uint32_t uid;
     char state;
-    int nice;
-    unsigned threads;
     uint64_t ticks;    /* user + system time, in 1/sysconf(_SC_CLK_TCK) s */
     uint64_t vsize;    /* bytes */
     uint64_t rss;      /* KiB */
@@ -31,21 +29,20 @@ struct process {
 static bool parse_stat(const char *text, struct process *p)
 {
     const char *open = strchr(text, '('), *close = strrchr(text, ')');
-    uint64_t user, system, rss_pages;
+    uint64_t user = 0, system = 0, rss_pages = 0;
 
     if (!open || !close || close < open)
         return false;
     snprintf(p->command, sizeof(p->command), "[%.*s]", (int)(close - open - 1), open + 1);
-    /* 3 state 4 ppid 5 pgrp 6 session 7 tty 8 tpgid … 14 utime 15 stime … 19 nice 20 threads
-     * 23 vsize 24 rss */
+    /* 3 state 4 ppid 5 pgrp 6 session 7 tty 8 tpgid … 14 utime 15 stime … 23 vsize 24 rss */
     int fields = sscanf(close + 1,
                         " %c %d %d %d %*d %d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-                        " %*d %*d %*d %d %u %*d %*u %" SCNu64 " %" SCNu64,
+                        " %*d %*d %*d %*d %*u %*d %*u %" SCNu64 " %" SCNu64,
                         &p->state, &p->ppid, &p->pgid, &p->sid, &p->foreground, &user, &system,
-                        &p->nice, &p->threads, &p->vsize, &rss_pages);
+                        &p->vsize, &rss_pages);
     p->ticks = user + system;
     p->rss = rss_pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-    return fields == 11;
+    return fields == 9;
 }
 
 static char *read_entry(pid_t pid, const char *name, size_t *len)
@@ -124,16 +121,12 @@ static const char *ticks_text(uint64_t ticks)
 
 /* ps */
 
-/* The state letter, then as usual: '<' high, 'N' low priority, 's' session leader, 'l' threads. */
+/* The state letter, then as usual: 's' session leader, '+' in the foreground. */
 static const char *state_text(const struct process *p)
 {
     static char text[8];
 
-    snprintf(text, sizeof(text), "%c%s%s%s%s", p->state,
-             p->nice < 0   ? "<"
-             : p->nice > 0 ? "N"
-                           : "",
-             p->sid == p->pid ? "s" : "", p->threads > 1 ? "l" : "",
+    snprintf(text, sizeof(text), "%c%s%s", p->state, p->sid == p->pid ? "s" : "",
              p->foreground == p->pgid && p->pgid > 0 ? "+" : "");
     return text;
 }
@@ -192,21 +185,18 @@ static struct memory read_memory(void)
 
 int free_main(int argc, char **argv)
 {
-    read_options(&argc, &argv, "bhkm", 1);
+    read_options(&argc, &argv, "hkm", 1);
     struct memory m = read_memory();
     uint64_t amounts[] = {m.total, m.used, m.unused, m.shared, m.cache, m.available};
-    char unit = opt_last("bhkm"), text[32];
+    char text[32];
 
     printf("%19s %11s %11s %11s %11s %11s\nMem:   ", "total", "used", "free", "shared",
            "buff/cache", "available");
     for (size_t i = 0; i < ARRAY_SIZE(amounts); i++) {
-        if (unit == 'h')
+        if (opt('h'))
             format_human(amounts[i] * 1024, text, sizeof(text));
         else
-            snprintf(text, sizeof(text), "%" PRIu64,
-                     unit == 'b'   ? amounts[i] * 1024
-                     : unit == 'm' ? amounts[i] / 1024
-                                   : amounts[i]);
+            snprintf(text, sizeof(text), "%" PRIu64, opt('m') ? amounts[i] / 1024 : amounts[i]);
         printf(" %11s", text);
     }
     putchar('\n');

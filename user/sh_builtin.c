@@ -135,9 +135,7 @@ static int builtin_declare(int argc, char **argv)
     char *name;
     int i = 1;
 
-    if (i < argc && strcmp(argv[i], "-p") == 0)
-        i++;
-    if (i < argc && strcmp(argv[i], "--") == 0)
+    while (i < argc && argv[i][0] == '-')
         i++;
     if (i >= argc)
         vars_print(exported ? "export " : "readonly ", exported, !exported);
