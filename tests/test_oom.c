@@ -12,13 +12,13 @@
 
 /* ---- Processes ---- */
 
+/* With an argument by vfork. */
 static long do_fork(void *arg)
 {
     pid_t pid;
 
-    (void)arg;
     fail_nth_start();
-    pid = fork();
+    pid = arg ? vfork() : fork();
     if (pid == 0)
         _exit(0);
     fail_nth_stop();
@@ -41,24 +41,9 @@ TEST(oom_fork)
         CHECK_EQ(p[i * PAGE], 1);
 }
 
-static long do_vfork(void *arg)
-{
-    pid_t pid;
-
-    (void)arg;
-    fail_nth_start();
-    pid = vfork();
-    if (pid == 0)
-        _exit(0);
-    fail_nth_stop();
-    if (pid > 0)
-        CHECK_EXIT(pid, 0);
-    return pid;
-}
-
 TEST(oom_vfork)
 {
-    FAIL_NTH_LOOP(do_vfork, NULL, EAGAIN);
+    FAIL_NTH_LOOP(do_fork, "vfork", EAGAIN);
 }
 
 /*

@@ -132,6 +132,8 @@ char *find_program(const char *path, const char *name);
 /* Programs. exec_program ends the process with 126 or 127 when it cannot be run; run_program gives
  * what waitpid says, or -1 (reported). */
 _Noreturn void exec_program(char **argv);
+/* The shell's convention: 128 + the signal that ended it, or stopped it. */
+int exit_code(int status);
 int run_program(char **argv, bool without_input);
 
 /* Names in /etc/passwd and /etc/group, read directly: static glibc cannot load NSS modules. */

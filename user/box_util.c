@@ -325,6 +325,13 @@ int run_program(char **argv, bool without_input)
     return pid < 0 || TEMP_FAILURE_RETRY(waitpid(pid, &result, 0)) < 0 ? -1 : result;
 }
 
+int exit_code(int status)
+{
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    return 128 + (WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
+}
+
 /* Names and ids */
 
 /* The first entry with that name, or if name is NULL with that id. */
@@ -399,8 +406,8 @@ void format_mode(mode_t mode, char out[11])
 /* Rounded up, as du and df do: what is shown is never less than what there is. */
 void format_human(uint64_t bytes, char *out, size_t size)
 {
-    uint64_t tenths = bytes > UINT64_MAX / 16 ? bytes / 1024 * 10 : bytes * 10;
-    int unit = bytes > UINT64_MAX / 16;
+    uint64_t tenths = bytes * 10;
+    int unit = 0;
 
     for (; tenths >= 10240; unit++)
         tenths = (tenths + 1023) / 1024;

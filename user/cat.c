@@ -5,7 +5,6 @@
 #include "user/box.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,9 +52,7 @@ int tee_main(int argc, char **argv)
     bool ok = true;
     ssize_t n;
 
-    read_options(&argc, &argv, "ai", 1);
-    if (opt('i'))
-        signal(SIGINT, SIG_IGN);
+    read_options(&argc, &argv, "a", 1);
     int *fds = xcalloc((size_t)argc + 1, sizeof(*fds)); /* -1: given up */
     fds[argc] = STDOUT_FILENO;
     for (int i = 0; i < argc; i++) {

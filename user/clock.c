@@ -74,23 +74,12 @@ int sleep_main(int argc, char **argv)
 {
     struct timespec left;
 
-    if (argc < 2)
+    if (argc != 2 || !parse_duration(argv[1], &left))
         usage(1);
-    for (int i = 1; i < argc; i++)
-        if (!parse_duration(argv[i], &left))
-            diex("invalid time interval '%s'", argv[i]);
-    for (int i = 1; i < argc; i++) {
-        parse_duration(argv[i], &left);
-        while (nanosleep(&left, &left) != 0)
-            if (errno != EINTR)
-                die("cannot sleep");
-    }
+    while (nanosleep(&left, &left) != 0)
+        if (errno != EINTR)
+            die("cannot sleep");
     return 0;
-}
-
-static void print_duration(const char *label, double seconds)
-{
-    fprintf(stderr, "%s %.2f\n", label, seconds);
 }
 
 int time_main(int argc, char **argv)
@@ -107,11 +96,11 @@ int time_main(int argc, char **argv)
         return 1;
     clock_gettime(CLOCK_MONOTONIC, &end);
     getrusage(RUSAGE_CHILDREN, &used);
-    print_duration("real", (double)(end.tv_sec - start.tv_sec) +
-                               (double)(end.tv_nsec - start.tv_nsec) / 1e9);
-    print_duration("user", (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6);
-    print_duration("sys", (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    fprintf(stderr, "real %.2f\nuser %ld.%02ld\nsys %ld.%02ld\n",
+            (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9,
+            used.ru_utime.tv_sec, used.ru_utime.tv_usec / 10000, used.ru_stime.tv_sec,
+            used.ru_stime.tv_usec / 10000);
+    return exit_code(status);
 }
 
 /* touch */

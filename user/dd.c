@@ -16,7 +16,7 @@
 
 static const char *input, *output;
 static uint64_t in_size = 512, out_size = 512, count = UINT64_MAX, skip, seek;
-static bool no_truncate, sync_data, sync_all, pad, keep_going, full_blocks, append, quiet;
+static bool no_truncate, sync_data, sync_all, pad, full_blocks, append, quiet;
 static uint64_t full_in, part_in, full_out, part_out, bytes_out;
 
 /* Operands */
@@ -48,10 +48,10 @@ static const struct {
     const char *list, *word;
     bool *flag;
 } words[] = {
-    {"conv", "notrunc", &no_truncate}, {"conv", "fsync", &sync_all},
-    {"conv", "fdatasync", &sync_data}, {"conv", "sync", &pad},
-    {"conv", "noerror", &keep_going},  {"iflag", "fullblock", &full_blocks},
-    {"oflag", "append", &append},      {"status", "none", &quiet},
+    {"conv", "notrunc", &no_truncate},    {"conv", "fsync", &sync_all},
+    {"conv", "fdatasync", &sync_data},    {"conv", "sync", &pad},
+    {"iflag", "fullblock", &full_blocks}, {"oflag", "append", &append},
+    {"status", "none", &quiet},
 };
 
 static bool parse_word(const char *list, const char *word)
@@ -153,20 +153,13 @@ static void write_blocks(int fd, const char *data, size_t len)
 
 static bool copy(int in, int out, char *buf)
 {
-    bool ok = true;
-
     while (full_in + part_in < count) {
         ssize_t n = read_block(in, buf);
 
-        if (n == 0)
-            break;
-        if (n < 0) {
+        if (n < 0)
             warn("error reading '%s'", input ? input : "standard input");
-            ok = false;
-            if (!keep_going || lseek(in, (off_t)in_size, SEEK_CUR) < 0)
-                break;
-            n = 0;
-        }
+        if (n <= 0)
+            return n == 0;
         ++*((size_t)n == in_size ? &full_in : &part_in);
         if (pad) {
             memset(buf + n, 0, in_size - (size_t)n);
@@ -174,7 +167,7 @@ static bool copy(int in, int out, char *buf)
         }
         write_blocks(out, buf, (size_t)n);
     }
-    return ok;
+    return true;
 }
 
 int dd_main(int argc, char **argv)

@@ -15,17 +15,14 @@
 
 enum escape_style { FORMAT_ESCAPES, ECHO_ESCAPES };
 
+/* At most max digits; the first one is known to be there. */
 static int read_digits(const char **p, int base, int max)
 {
-    int value = 0;
+    char digits[8], *end;
 
-    for (; max > 0 && isxdigit((unsigned char)**p); max--, ++*p) {
-        int c = tolower((unsigned char)**p), digit = c <= '9' ? c - '0' : c - 'a' + 10;
-
-        if (digit >= base)
-            break;
-        value = value * base + digit;
-    }
+    snprintf(digits, sizeof(digits), "%.*s", max, *p);
+    int value = (int)strtol(digits, &end, base);
+    *p += end - digits;
     return value & 0xff;
 }
 
@@ -130,10 +127,9 @@ static void check_number(struct format_state *state, const char *text, const cha
         return;
     if (errno)
         warn("'%s'", text);
-    else if (end == text)
-        warnx("'%s': expected a numeric value", text);
     else
-        warnx("'%s': value not completely converted", text);
+        warnx("'%s': %s", text,
+              end == text ? "expected a numeric value" : "value not completely converted");
     state->status = 1;
 }
 
@@ -185,36 +181,20 @@ static const char *copy_width(struct format_state *state, const char *p, char *s
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void put_conversion(struct format_state *state, char *spec, char type)
 {
-    size_t len = strlen(spec);
+    char *end = spec + strlen(spec), letter[2] = "";
     const char *text;
 
-    switch (type) {
-    case 'd':
-    case 'i':
-    case 'o':
-    case 'u':
-    case 'x':
-    case 'X':
-        snprintf(spec + len, 4, "ll%c", type);
+    if (strchr("diouxX", type)) {
+        sprintf(end, "ll%c", type);
         printf(spec, number_arg(state, type == 'd' || type == 'i'));
-        return;
-    case 'c':
+    } else if (type == 'c' || type == 's') {
         text = next_arg(state);
-        snprintf(spec + len, 4, "%s", text && *text ? "c" : ".0s");
-        if (text && *text)
-            printf(spec, *text);
-        else
-            printf(spec, "");
-        return;
-    case 's':
-        text = next_arg(state);
-        snprintf(spec + len, 4, "s");
-        printf(spec, text ? text : "");
-        return;
-    default:
-        snprintf(spec + len, 4, "%c", type);
+        letter[0] = text ? *text : '\0';
+        strcpy(end, "s");
+        printf(spec, type == 'c' ? letter : text ? text : "");
+    } else {
+        sprintf(end, "%c", type);
         printf(spec, float_arg(state));
-        return;
     }
 }
 #pragma GCC diagnostic pop

@@ -31,14 +31,12 @@ enum kind {
     TYPE,
     SIZE,
     MTIME,
-    MMIN,
     NEWER,
     PERM,
     EMPTY,
     USER,
     GROUP_IS,
     LINKS,
-    INUM,
     PRINT,
     PRINT0,
     PRUNE,
@@ -47,6 +45,7 @@ enum kind {
     EXEC,
     DEPTH,
     MAX_DEPTH,
+    XDEV,
     MIN_DEPTH
 };
 
@@ -70,7 +69,7 @@ static bool depth_first, has_action, quit;
 static uint64_t max_depth = UINT64_MAX, min_depth;
 static struct node *expression;
 static time_t start_time;
-static int status;
+static int status, walk_flags;
 
 /* Actions */
 
@@ -205,14 +204,12 @@ static bool evaluate(struct node *node, FTS *tree, FTSENT *file)
     case TYPE: return has_type(node->text, st->st_mode);
     case SIZE: return compare(node, ((uint64_t)st->st_size + node->unit - 1) / node->unit);
     case MTIME: return compare(node, (uint64_t)age / (24 * 3600));
-    case MMIN: return compare(node, (uint64_t)age / 60);
     case NEWER: return is_newer(&st->st_mtim, &node->when);
     case PERM: return has_mode(node, st->st_mode);
     case EMPTY: return is_empty(path, st);
     case USER: return st->st_uid == node->number;
     case GROUP_IS: return st->st_gid == node->number;
     case LINKS: return compare(node, st->st_nlink);
-    case INUM: return compare(node, st->st_ino);
     case PRINT: puts(path); return true;
     case PRINT0: fwrite(path, 1, strlen(path) + 1, stdout); return true;
     case PRUNE: return depth_first || fts_set(tree, file, FTS_SKIP) == 0;
@@ -305,9 +302,7 @@ static void read_argument(struct node *node, const char *option)
     case TYPE: node->text = argument(option); break;
     case SIZE:
     case MTIME:
-    case MMIN:
-    case LINKS:
-    case INUM: number_argument(node, option); break;
+    case LINKS: number_argument(node, option); break;
     case NEWER: reference_argument(node, argument(option)); break;
     case PERM: mode_argument(node, argument(option)); break;
     case USER: owner_argument(node, PASSWD, argument(option)); break;
@@ -315,6 +310,7 @@ static void read_argument(struct node *node, const char *option)
     case EXEC: exec_argument(node); break;
     case DEPTH:
     case DELETE: depth_first = true; break;
+    case XDEV: walk_flags = FTS_XDEV; break;
     case MAX_DEPTH: parse_number(argument(option), option, &max_depth); break;
     case MIN_DEPTH: parse_number(argument(option), option, &min_depth); break;
     default: break;
@@ -325,13 +321,12 @@ static const struct {
     const char *name;
     enum kind kind;
 } primaries[] = {
-    {"-name", NAME},          {"-iname", INAME}, {"-path", PATH_IS}, {"-type", TYPE},
-    {"-size", SIZE},          {"-mtime", MTIME}, {"-mmin", MMIN},    {"-newer", NEWER},
-    {"-perm", PERM},          {"-empty", EMPTY}, {"-user", USER},    {"-group", GROUP_IS},
-    {"-links", LINKS},        {"-inum", INUM},   {"-true", TRUE},    {"-false", FALSE},
-    {"-prune", PRUNE},        {"-quit", QUIT},   {"-print", PRINT},  {"-print0", PRINT0},
-    {"-delete", DELETE},      {"-exec", EXEC},   {"-depth", DEPTH},  {"-maxdepth", MAX_DEPTH},
-    {"-mindepth", MIN_DEPTH},
+    {"-name", NAME},   {"-iname", INAME},        {"-path", PATH_IS},   {"-type", TYPE},
+    {"-size", SIZE},   {"-mtime", MTIME},        {"-newer", NEWER},    {"-perm", PERM},
+    {"-empty", EMPTY}, {"-user", USER},          {"-group", GROUP_IS}, {"-links", LINKS},
+    {"-true", TRUE},   {"-false", FALSE},        {"-prune", PRUNE},    {"-quit", QUIT},
+    {"-print", PRINT}, {"-print0", PRINT0},      {"-delete", DELETE},  {"-exec", EXEC},
+    {"-depth", DEPTH}, {"-maxdepth", MAX_DEPTH}, {"-xdev", XDEV},      {"-mindepth", MIN_DEPTH},
 };
 
 /* The grammar: or → and → not → primary */
@@ -441,9 +436,9 @@ int find_main(int argc, char **argv)
         expression = new_node(AND, expression, new_node(PRINT, NULL, NULL));
     start_time = time(NULL);
     if (npaths == 1)
-        walk_tree(".", 0, visit);
+        walk_tree(".", walk_flags, visit);
     for (int i = 1; i < npaths && !quit; i++)
-        walk_tree(argv[i], 0, visit);
+        walk_tree(argv[i], walk_flags, visit);
     finish(expression);
     return status;
 }

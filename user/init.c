@@ -79,16 +79,11 @@ static bool open_console(void)
 
 static void set_environment(void)
 {
-    static const char *const variables[][2] = {
-        {"PATH", "/bin:/sbin:/usr/bin:/usr/sbin"},
-        {"HOME", "/root"},
-        {"TERM", "vt100"},
-        {"USER", "root"},
-        {"SHELL", "/bin/sh"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
-        setenv(variables[i][0], variables[i][1], 1);
+    setenv("PATH", "/bin:/sbin:/usr/bin:/usr/sbin", 1);
+    setenv("HOME", "/root", 1);
+    setenv("TERM", "vt100", 1);
+    setenv("USER", "root", 1);
+    setenv("SHELL", "/bin/sh", 1);
 }
 
 /* The value of a word of the kernel's command line; NULL if absent. Caller frees. */
@@ -111,7 +106,8 @@ static void percent_decode(char *s)
     char *to = s;
 
     for (; *s; s++) {
-        bool coded = *s == '%' && isxdigit((unsigned char)s[1]) && sscanf(s + 1, "%2x", &code) == 1;
+        bool coded = *s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2]) &&
+                     sscanf(s + 1, "%2x", &code) == 1;
 
         *to++ = coded ? (char)code : *s;
         s += coded ? 2 : 0;
@@ -133,24 +129,12 @@ static bool reap(pid_t pid, int *status)
     return found;
 }
 
-static void print(const char *text)
-{
-    write_all(STDOUT_FILENO, text, strlen(text));
-}
-
-static bool group_alive(void)
-{
-    int status;
-
-    reap(0, &status);
-    return kill(-1, 0) == 0;
-}
-
 /* Asks every process to end, then makes it; a process that ignores SIGTERM gets GRACE_MS. */
 static void end_processes(void)
 {
     struct timespec left = {.tv_nsec = 20 * 1000 * 1000};
     sigset_t child;
+    int status;
 
     kill(-1, SIGTERM);
     /* Interactive shells ignore SIGTERM, but leave with their terminal. */
@@ -158,7 +142,7 @@ static void end_processes(void)
     kill(-1, SIGCONT);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    for (int ms = 0; ms < GRACE_MS && group_alive(); ms += 20)
+    for (int ms = 0; ms < GRACE_MS && (reap(0, &status), kill(-1, 0) == 0); ms += 20)
         sigtimedwait(&child, NULL, &left);
     kill(-1, SIGKILL);
 }
@@ -169,7 +153,7 @@ static _Noreturn void end_machine(bool restart)
     sync();
     syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
             restart ? LINUX_REBOOT_CMD_RESTART : LINUX_REBOOT_CMD_POWER_OFF, NULL);
-    print("init: the machine does not power off: halted\n");
+    dprintf(STDOUT_FILENO, "init: the machine does not power off: halted\n");
     for (;;)
         pause();
 }
@@ -186,11 +170,6 @@ static int wait_for(pid_t pid)
         sigsuspend(&open_mask);
     }
     return status;
-}
-
-static int exit_code(int status)
-{
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /* Protocol with the host: begin marker, output as it is, exit marker. */
@@ -222,14 +201,13 @@ static _Noreturn void exec_command(const char *command)
 
 static _Noreturn void run_command(char *command)
 {
-    char *nonce = boot_argument("cmdid");
-    char *begin = xasprintf("\n<<<unimap %s begin>>>\n", nonce ? nonce : "");
+    const char *given = boot_argument("cmdid"), *nonce = given ? given : "";
     int status = NOT_STARTED;
     pid_t pid;
 
     percent_decode(command);
     raw_output();
-    print(begin);
+    dprintf(STDOUT_FILENO, "\n<<<unimap %s begin>>>\n", nonce);
     pid = fork();
     if (pid == 0)
         exec_command(command);
@@ -237,8 +215,7 @@ static _Noreturn void run_command(char *command)
         status = exit_code(wait_for(pid));
     else
         warn("cannot fork");
-    char *end = xasprintf("<<<unimap %s exit %d>>>\n", nonce ? nonce : "", status);
-    print(end);
+    dprintf(STDOUT_FILENO, "<<<unimap %s exit %d>>>\n", nonce, status);
     tcdrain(STDOUT_FILENO);
     end_machine(false);
 }
@@ -290,7 +267,7 @@ static _Noreturn void run_shells(void)
         if (have_modes)
             tcsetattr(STDIN_FILENO, TCSANOW, &modes);
     }
-    print("init: no usable /bin/sh: powering off\n");
+    dprintf(STDOUT_FILENO, "init: no usable /bin/sh: powering off\n");
     end_machine(false);
 }
 

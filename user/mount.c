@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mount, umount and df: the file systems in use, as /proc/mounts tells them.
- *
- * Without -t the types that /proc/filesystems calls disk formats are tried in turn.
+ * mount, umount and df: the file systems in use, as /proc/mounts tells them. Without -t a
+ * disk's format is ext2, the only one there is.
  */
 #include "user/box.h"
 
@@ -26,14 +25,12 @@ static FILE *open_mounts(void)
 
 static const struct {
     const char *name;
-    unsigned long set, clear;
+    unsigned long flag;
 } flag_names[] = {
-    {"ro", MS_RDONLY, 0},         {"rw", 0, MS_RDONLY},       {"nosuid", MS_NOSUID, 0},
-    {"suid", 0, MS_NOSUID},       {"nodev", MS_NODEV, 0},     {"dev", 0, MS_NODEV},
-    {"noexec", MS_NOEXEC, 0},     {"exec", 0, MS_NOEXEC},     {"sync", MS_SYNCHRONOUS, 0},
-    {"async", 0, MS_SYNCHRONOUS}, {"noatime", MS_NOATIME, 0}, {"atime", 0, MS_NOATIME},
-    {"relatime", MS_RELATIME, 0}, {"remount", MS_REMOUNT, 0}, {"bind", MS_BIND, 0},
-    {"defaults", 0, 0},
+    {"ro", MS_RDONLY},       {"nosuid", MS_NOSUID},     {"nodev", MS_NODEV},
+    {"noexec", MS_NOEXEC},   {"sync", MS_SYNCHRONOUS},  {"noatime", MS_NOATIME},
+    {"remount", MS_REMOUNT}, {"relatime", MS_RELATIME}, {"rw", 0},
+    {"defaults", 0},
 };
 
 /* Words that are flags go to *flags; the others stay, joined by commas, for the file system. */
@@ -47,7 +44,7 @@ static char *parse_options(char *words, unsigned long *flags)
         while (i < ARRAY_SIZE(flag_names) && strcmp(flag_names[i].name, word) != 0)
             i++;
         if (i < ARRAY_SIZE(flag_names))
-            *flags = (*flags & ~flag_names[i].clear) | flag_names[i].set;
+            *flags |= flag_names[i].flag;
         else
             data = data ? xasprintf("%s,%s", data, word) : word;
     }
@@ -66,45 +63,6 @@ static int list_mounts(const char *type)
     return 0;
 }
 
-static int try_types(const char *device, const char *dir, unsigned long flags, const char *data)
-{
-    FILE *table = fopen("/proc/filesystems", "re");
-    char line[128], type[64];
-    int result = -1, err = ENODEV;
-
-    if (!table)
-        return mount(device, dir, "ext2", flags, data);
-    while (result != 0 && fgets(line, sizeof(line), table)) {
-        if (strncmp(line, "nodev", 5) == 0 || sscanf(line, " %63s", type) != 1)
-            continue;
-        result = mount(device, dir, type, flags, data);
-        /* EINVAL is a format that this is not; any other error says more. */
-        if (result != 0 && (err == ENODEV || errno != EINVAL))
-            err = errno;
-    }
-    fclose(table);
-    errno = err;
-    return result;
-}
-
-/* `mount -o remount,ro DIR`: the device is found in the table. */
-static char *device_of(const char *dir)
-{
-    FILE *table = open_mounts();
-    const struct mntent *m;
-    char *device = NULL;
-
-    while ((m = getmntent(table)) != NULL)
-        if (strcmp(m->mnt_dir, dir) == 0 || strcmp(m->mnt_fsname, dir) == 0) {
-            free(device);
-            device = xstrdup(m->mnt_fsname);
-        }
-    endmntent(table);
-    if (!device)
-        diex("%s: not in /proc/mounts", dir);
-    return device;
-}
-
 int mount_main(int argc, char **argv)
 {
     unsigned long flags = 0;
@@ -117,10 +75,8 @@ int mount_main(int argc, char **argv)
         return list_mounts(type);
     if (argc > 2 || (argc == 1 && !(flags & MS_REMOUNT)))
         usage(1);
-    const char *dir = argv[argc - 1], *device = argc == 2 ? argv[0] : device_of(dir);
-    int result = type || (flags & (MS_REMOUNT | MS_BIND))
-                     ? mount(device, dir, type ? type : "", flags, data)
-                     : try_types(device, dir, flags, data);
+    const char *dir = argv[argc - 1], *device = argc == 2 ? argv[0] : "none";
+    int result = mount(device, dir, type ? type : "ext2", flags, data);
     if (result != 0)
         warn("mounting %s on %s failed", device, dir);
     return result == 0 ? 0 : 32;
@@ -151,31 +107,23 @@ static void df_amount(uint64_t amount, uint64_t unit)
     if (opt('h'))
         format_human(amount * unit, text, sizeof(text));
     else
-        snprintf(text, sizeof(text), "%" PRIu64, opt('i') ? amount : amount * unit / 1024);
+        snprintf(text, sizeof(text), "%" PRIu64, amount * unit / 1024);
     printf(" %10s", text);
 }
 
 static void df_row(const char *source, const char *target, const struct statvfs *st)
 {
     static bool titled;
-    bool inodes = opt('i');
-    uint64_t unit = inodes ? 1 : st->f_frsize;
-    uint64_t total = inodes ? st->f_files : st->f_blocks;
-    uint64_t unused = inodes ? st->f_ffree : st->f_bfree;
-    uint64_t available = inodes ? st->f_ffree : st->f_bavail;
-    uint64_t used = total > unused ? total - unused : 0, all = used + available;
+    uint64_t used = st->f_blocks - st->f_bfree, all = used + st->f_bavail;
 
     if (!titled)
         printf("%-14s %10s %10s %10s %4s Mounted on\n", "Filesystem",
-               inodes     ? "Inodes"
-               : opt('h') ? "Size"
-                          : "1K-blocks",
-               "Used", "Available", "Use%");
+               opt('h') ? "Size" : "1K-blocks", "Used", "Available", "Use%");
     titled = true;
     printf("%-14s", source);
-    df_amount(total, unit);
-    df_amount(used, unit);
-    df_amount(available, unit);
+    df_amount(st->f_blocks, st->f_frsize);
+    df_amount(used, st->f_frsize);
+    df_amount(st->f_bavail, st->f_frsize);
     /* Rounded up, so that 0 % means empty. */
     printf(" %3" PRIu64 "%% %s\n", all ? (used * 100 + all - 1) / all : 0, target);
 }
@@ -214,7 +162,7 @@ int df_main(int argc, char **argv)
     struct statvfs st;
     bool ok = true;
 
-    read_options(&argc, &argv, "hik", 1);
+    read_options(&argc, &argv, "hk", 1);
     for (int i = 0; i < argc; i++)
         ok &= df_file(argv[i]);
     if (argc)

@@ -2,8 +2,7 @@
 /*
  * ps, top and free: what /proc tells of processes, harts and memory.
  *
- * top shows shares since boot; -n COUNT repeats it every -d seconds, with shares of the time that
- * has passed in between. A process may end between any two reads: it is then left out.
+ * A process may end between any two reads: it is then left out.
  */
 #include "user/box.h"
 
@@ -19,19 +18,10 @@ struct process {
     pid_t pid, ppid, pgid, sid, foreground;
     uint32_t uid;
     char state;
-    int nice;
-    unsigned threads;
     uint64_t ticks;    /* user + system time, in 1/sysconf(_SC_CLK_TCK) s */
-    uint64_t start;    /* ticks after boot */
     uint64_t vsize;    /* bytes */
     uint64_t rss;      /* KiB */
     char command[256]; /* arguments, or [name] for a kernel thread; ready to print */
-};
-
-struct sample {
-    struct process *processes; /* by ascending pid */
-    size_t count;
-    double uptime;
 };
 
 /* Field 2 of stat, the name in parentheses, may itself hold spaces and parentheses, so the rest is
@@ -39,21 +29,20 @@ struct sample {
 static bool parse_stat(const char *text, struct process *p)
 {
     const char *open = strchr(text, '('), *close = strrchr(text, ')');
-    uint64_t user, system, rss_pages;
+    uint64_t user = 0, system = 0, rss_pages = 0;
 
     if (!open || !close || close < open)
         return false;
     snprintf(p->command, sizeof(p->command), "[%.*s]", (int)(close - open - 1), open + 1);
-    /* 3 state 4 ppid 5 pgrp 6 session 7 tty 8 tpgid … 14 utime 15 stime … 19 nice 20 threads
-     * 22 start 23 vsize 24 rss */
+    /* 3 state 4 ppid 5 pgrp 6 session 7 tty 8 tpgid … 14 utime 15 stime … 23 vsize 24 rss */
     int fields = sscanf(close + 1,
                         " %c %d %d %d %*d %d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-                        " %*d %*d %*d %d %u %*d %" SCNu64 " %" SCNu64 " %" SCNu64,
+                        " %*d %*d %*d %*d %*u %*d %*u %" SCNu64 " %" SCNu64,
                         &p->state, &p->ppid, &p->pgid, &p->sid, &p->foreground, &user, &system,
-                        &p->nice, &p->threads, &p->start, &p->vsize, &rss_pages);
+                        &p->vsize, &rss_pages);
     p->ticks = user + system;
     p->rss = rss_pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-    return fields == 12;
+    return fields == 9;
 }
 
 static char *read_entry(pid_t pid, const char *name, size_t *len)
@@ -101,26 +90,24 @@ static int by_pid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static struct sample take_sample(void)
+static struct process *read_processes(size_t *count)
 {
-    char *text = read_file("/proc/uptime", NULL);
-    struct sample s = {.uptime = text ? strtod(text, NULL) : 0};
+    struct process *list = NULL;
     DIR *dir = opendir("/proc");
     struct dirent *d;
     uint64_t pid;
 
-    free(text);
     if (!dir)
         die("/proc");
-    while ((d = readdir(dir)) != NULL) {
-        s.processes = grow(s.processes, s.count, sizeof(s.processes[0]));
+    for (*count = 0; (d = readdir(dir)) != NULL;) {
+        list = grow(list, *count, sizeof(list[0]));
         if (parse_u64(d->d_name, 10, &pid) && pid <= INT32_MAX &&
-            read_process((pid_t)pid, &s.processes[s.count]))
-            s.count++;
+            read_process((pid_t)pid, &list[*count]))
+            ++*count;
     }
     closedir(dir);
-    qsort(s.processes, s.count, sizeof(s.processes[0]), by_pid);
-    return s;
+    qsort(list, *count, sizeof(list[0]), by_pid);
+    return list;
 }
 
 static const char *ticks_text(uint64_t ticks)
@@ -134,16 +121,12 @@ static const char *ticks_text(uint64_t ticks)
 
 /* ps */
 
-/* The state letter, then as usual: '<' high, 'N' low priority, 's' session leader, 'l' threads. */
+/* The state letter, then as usual: 's' session leader, '+' in the foreground. */
 static const char *state_text(const struct process *p)
 {
     static char text[8];
 
-    snprintf(text, sizeof(text), "%c%s%s%s%s", p->state,
-             p->nice < 0   ? "<"
-             : p->nice > 0 ? "N"
-                           : "",
-             p->sid == p->pid ? "s" : "", p->threads > 1 ? "l" : "",
+    snprintf(text, sizeof(text), "%c%s%s", p->state, p->sid == p->pid ? "s" : "",
              p->foreground == p->pgid && p->pgid > 0 ? "+" : "");
     return text;
 }
@@ -151,21 +134,20 @@ static const char *state_text(const struct process *p)
 int ps_main(int argc, char **argv)
 {
     int width = terminal_width(), len;
+    size_t count;
 
     read_options(&argc, &argv, "Aaefwx", 1);
-    struct sample s = take_sample();
+    struct process *list = read_processes(&count);
     if (opt('f'))
         printf("%-8s %5s ", "USER", "PGID");
     printf("%5s %5s %-4s %7s %7s %s\n", "PID", "PPID", "STAT", "TIME", "RSS", "COMMAND");
-    for (size_t i = 0; i < s.count; i++) {
-        const struct process *p = &s.processes[i];
-
+    for (const struct process *p = list; p < list + count; p++) {
         len = opt('f') ? printf("%-8s %5d ", id_name(PASSWD, p->uid), p->pgid) : 0;
         len += printf("%5d %5d %-4s %7s %7" PRIu64 " ", p->pid, p->ppid, state_text(p),
                       ticks_text(p->ticks), p->rss);
         printf("%.*s\n", width == 0 ? INT32_MAX : width > len ? width - len : 0, p->command);
     }
-    free(s.processes);
+    free(list);
     return 0;
 }
 
@@ -203,44 +185,25 @@ static struct memory read_memory(void)
 
 int free_main(int argc, char **argv)
 {
-    read_options(&argc, &argv, "bhkm", 1);
+    read_options(&argc, &argv, "hkm", 1);
     struct memory m = read_memory();
     uint64_t amounts[] = {m.total, m.used, m.unused, m.shared, m.cache, m.available};
-    char unit = opt_last("bhkm"), text[32];
+    char text[32];
 
     printf("%19s %11s %11s %11s %11s %11s\nMem:   ", "total", "used", "free", "shared",
            "buff/cache", "available");
     for (size_t i = 0; i < ARRAY_SIZE(amounts); i++) {
-        if (unit == 'h')
+        if (opt('h'))
             format_human(amounts[i] * 1024, text, sizeof(text));
         else
-            snprintf(text, sizeof(text), "%" PRIu64,
-                     unit == 'b'   ? amounts[i] * 1024
-                     : unit == 'm' ? amounts[i] / 1024
-                                   : amounts[i]);
+            snprintf(text, sizeof(text), "%" PRIu64, opt('m') ? amounts[i] / 1024 : amounts[i]);
         printf(" %11s", text);
     }
     putchar('\n');
     return 0;
 }
 
-/* top */
-
-static void print_summary(const struct sample *now)
-{
-    unsigned long seconds = (unsigned long)now->uptime;
-    struct memory m = read_memory();
-    size_t running = 0;
-
-    for (size_t i = 0; i < now->count; i++)
-        running += now->processes[i].state == 'R';
-    printf("top - %s up %lu days, %lu:%02lu:%02lu\n", format_time(time(NULL), "%H:%M:%S"),
-           seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    printf("processes: %zu total, %zu running\n", now->count, running);
-    printf("memory: %" PRIu64 " KiB total, %" PRIu64 " free, %" PRIu64 " available, %" PRIu64
-           " buffers and cache\n",
-           m.total, m.unused, m.available, m.cache);
-}
+/* top: shares since boot */
 
 /* "cpu0 user nice system idle iowait irq softirq …": shares of the hart's time since boot */
 static void print_harts(void)
@@ -275,59 +238,37 @@ static int by_ticks(const void *a, const void *b)
     return by_pid(a, b);
 }
 
-/* Makes ticks those since the earlier sample; a pid started anew counts from zero. */
-static void subtract(struct sample *now, const struct sample *before)
-{
-    for (size_t i = 0; i < now->count; i++) {
-        struct process *p = &now->processes[i];
-        struct process *old = bsearch(p, before->processes, before->count, sizeof(*p), by_pid);
-
-        if (old && old->start == p->start)
-            p->ticks -= old->ticks;
-    }
-}
-
-static void print_processes(const struct sample *now, double seconds)
-{
-    int width = terminal_width() > 60 ? terminal_width() - 49 : 100;
-    double whole = seconds * (double)sysconf(_SC_CLK_TCK);
-
-    qsort(now->processes, now->count, sizeof(now->processes[0]), by_ticks);
-    printf("\n%5s %-8s S %6s %7s %7s %7s %s\n", "PID", "USER", "%CPU", "TIME", "RSS", "VSZ",
-           "COMMAND");
-    for (size_t i = 0; i < now->count; i++) {
-        const struct process *p = &now->processes[i];
-
-        printf("%5d %-8s %c %6.1f %7s %7" PRIu64 " %7" PRIu64 " %.*s\n", p->pid,
-               id_name(PASSWD, p->uid), p->state, whole > 0 ? 100 * (double)p->ticks / whole : 0,
-               ticks_text(p->ticks), p->rss, p->vsize / 1024, width, p->command);
-    }
-}
-
 int top_main(int argc, char **argv)
 {
-    struct timespec pause = {.tv_sec = 2}, left;
+    int width = terminal_width() > 60 ? terminal_width() - 49 : 100;
+    char *text = read_file("/proc/uptime", NULL);
+    double uptime = text ? strtod(text, NULL) : 0;
+    struct memory m = read_memory();
+    unsigned long seconds = (unsigned long)uptime;
+    size_t count, running = 0;
 
-    read_options(&argc, &argv, "bd:n:", 1);
-    if (opt('d') && !parse_duration(opt_value('d'), &pause))
-        diex("invalid interval '%s'", opt_value('d'));
-    struct sample before = {0};
-    for (uint64_t rounds = opt_number('n', 1, 1);;) {
-        struct sample now = take_sample();
+    read_options(&argc, &argv, "b", 1);
+    struct process *list = read_processes(&count);
+    for (size_t i = 0; i < count; i++)
+        running += list[i].state == 'R';
+    printf("top - %s up %lu days, %lu:%02lu:%02lu\n", format_time(time(NULL), "%H:%M:%S"),
+           seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    printf("processes: %zu total, %zu running\n", count, running);
+    printf("memory: %" PRIu64 " KiB total, %" PRIu64 " free, %" PRIu64 " available, %" PRIu64
+           " buffers and cache\n",
+           m.total, m.unused, m.available, m.cache);
+    print_harts();
+    qsort(list, count, sizeof(list[0]), by_ticks);
+    printf("\n%5s %-8s S %6s %7s %7s %7s %s\n", "PID", "USER", "%CPU", "TIME", "RSS", "VSZ",
+           "COMMAND");
+    for (const struct process *p = list; p < list + count; p++) {
+        double share = (double)p->ticks / (double)sysconf(_SC_CLK_TCK) / (uptime > 0 ? uptime : 1);
 
-        print_summary(&now);
-        print_harts();
-        subtract(&now, &before);
-        print_processes(&now, now.uptime - before.uptime);
-        free(now.processes);
-        free(before.processes);
-        if (rounds-- <= 1)
-            return 0;
-        before = take_sample();
-        fflush(stdout);
-        left = pause;
-        while (nanosleep(&left, &left) != 0 && errno == EINTR)
-            ;
-        putchar('\n');
+        printf("%5d %-8s %c %6.1f %7s %7" PRIu64 " %7" PRIu64 " %.*s\n", p->pid,
+               id_name(PASSWD, p->uid), p->state, 100 * share, ticks_text(p->ticks), p->rss,
+               p->vsize / 1024, width, p->command);
     }
+    free(list);
+    free(text);
+    return 0;
 }

@@ -18,15 +18,13 @@ void input_from_string(struct input *in, const char *text, size_t len)
     *in = (struct input){.text = text, .len = len, .line = 1};
 }
 
-/* Reads to the end of the line in one read where the file can be wound back, else by bytes. */
+/* By bytes: what follows the line belongs to the command on it. */
 static bool read_plain_line(struct buf *out)
 {
-    bool seekable = lseek(STDIN_FILENO, 0, SEEK_CUR) >= 0;
-    const char *newline = NULL;
-    char data[512];
+    char c = '\0';
 
-    while (!newline) {
-        ssize_t n = read(STDIN_FILENO, data, seekable ? sizeof(data) : 1);
+    while (c != '\n') {
+        ssize_t n = read(STDIN_FILENO, &c, 1);
 
         if (n < 0 && errno == EINTR) {
             traps_run();
@@ -36,11 +34,7 @@ static bool read_plain_line(struct buf *out)
         }
         if (n <= 0)
             return out->len > 0;
-        newline = memchr(data, '\n', (size_t)n);
-        size_t used = newline ? (size_t)(newline - data) + 1 : (size_t)n;
-        buf_add(out, data, used);
-        if (used < (size_t)n)
-            lseek(STDIN_FILENO, (off_t)used - (off_t)n, SEEK_CUR);
+        buf_char(out, c);
     }
     return true;
 }
@@ -59,8 +53,8 @@ static int refill_stdin(struct input *in, struct arena *a, bool continued)
                 sh.unwind = RUN;
             jobs_poll();
         }
-        more = edit_line(continued ? expand_prompt("PS2", "> ")
-                                   : expand_prompt("PS1", geteuid() == 0 ? "# " : "$ "),
+        more = edit_line(continued ? var_prompt("PS2", "> ")
+                                   : var_prompt("PS1", geteuid() == 0 ? "# " : "$ "),
                          &line);
     } else {
         more = read_plain_line(&line);
@@ -98,7 +92,8 @@ int run_input(struct input *in)
     return sh.unwind ? sh.status : status;
 }
 
-static int run_text(const char *text, size_t len)
+/* final: nothing comes after it, so its last command may take the process. */
+static int run_text(const char *text, size_t len, bool final)
 {
     struct input in;
     int status, line = sh.line;
@@ -106,6 +101,7 @@ static int run_text(const char *text, size_t len)
     if (sh.calls >= MAX_CALLS)
         return sh_error(2, "nested too deep");
     input_from_string(&in, text, len);
+    in.final = final;
     sh.calls++;
     status = run_input(&in);
     sh.calls--;
@@ -115,7 +111,7 @@ static int run_text(const char *text, size_t len)
 
 int run_string(const char *text)
 {
-    return run_text(text, strlen(text));
+    return run_text(text, strlen(text), false);
 }
 
 /* For `.`: `return` leaves the file. */
@@ -128,7 +124,7 @@ int run_file(const char *path)
     if (!text)
         return sh_error(127, "%s: %s", path, strerror(errno));
     sh.functions++;
-    status = run_text(text, len);
+    status = run_text(text, len, false);
     sh.functions--;
     if (sh.unwind == RETURN)
         sh.unwind = RUN;
@@ -174,15 +170,11 @@ static void run_interactive(struct input *in)
 
 static void start_variables(void)
 {
-    char number[16], *cwd = getcwd(NULL, 0);
+    char *cwd = getcwd(NULL, 0);
 
     vars_from_environment();
     var_set("IFS", " \t\n");
     var_set("OPTIND", "1");
-    if (!var_get("PS4"))
-        var_set("PS4", "+ ");
-    snprintf(number, sizeof(number), "%d", (int)getppid());
-    var_set("PPID", number);
     var_set("PWD", cwd ? cwd : "/");
     free(cwd);
 }
@@ -205,46 +197,32 @@ static void run_profiles(void)
     free(own);
 }
 
-static void run_script(const char *path)
+static int run_script(const char *path)
 {
-    struct input in;
     size_t len, head;
     char *text = read_file(path, &len);
 
-    sh.status = 127;
     if (!text) {
         warn("%s", path);
-        return;
+        return 127;
     }
     /* Some other machine's program, handed to us because execve refused it. */
     head = strcspn(text, "\n");
-    sh.status = 126;
     if (head < len && text[head] == '\0') {
         warnx("%s: not a script", path);
-        return;
+        return 126;
     }
-    sh.status = 0;
-    input_from_string(&in, text, len);
-    sh.status = run_input(&in);
+    return run_text(text, len, false);
 }
 
-static void run_command(const char *command)
-{
-    struct input in;
-
-    input_from_string(&in, command, strlen(command));
-    in.final = true;
-    sh.status = run_input(&in);
-}
-
-static void run_stdin(void)
+static int run_stdin(void)
 {
     struct input in = {.refill = refill_stdin, .line = 1};
 
-    if (sh.opt.interactive)
-        run_interactive(&in);
-    else
-        sh.status = run_input(&in);
+    if (!sh.opt.interactive)
+        return run_input(&in);
+    run_interactive(&in);
+    return sh.status;
 }
 
 int sh_main(int argc, char **argv)
@@ -279,11 +257,7 @@ int sh_main(int argc, char **argv)
         run_profiles();
     if (sh.unwind)
         shell_exit(sh.status);
-    if (sh.opt.command)
-        run_command(operands[0]);
-    else if (sh.opt.stdin_script)
-        run_stdin();
-    else
-        run_script(operands[0]);
-    shell_exit(sh.status);
+    shell_exit(sh.opt.command        ? run_text(operands[0], strlen(operands[0]), true)
+               : sh.opt.stdin_script ? run_stdin()
+                                     : run_script(operands[0]));
 }

@@ -160,8 +160,8 @@ struct saved_var {
 };
 
 struct options {
-    bool allexport, noclobber, errexit, noglob, interactive, monitor, noexec, pipefail,
-        stdin_script, nounset, xtrace, command, login;
+    bool noclobber, errexit, noglob, interactive, noexec, stdin_script, nounset, xtrace, command,
+        login;
 };
 
 struct shell {
@@ -216,6 +216,8 @@ bool is_name_start(int c);
 bool is_name_char(int c);
 bool is_name(const char *s, size_t len);
 const char *var_get(const char *name);
+/* PS1, PS2, PS4 are shown as they are. */
+const char *var_prompt(const char *name, const char *otherwise);
 bool var_set(const char *name, const char *value);
 bool var_unset(const char *name);
 void var_flag(const char *name, bool exported, bool readonly);
@@ -234,14 +236,12 @@ void options_letters(char *out);
 /* sh_parse.c */
 enum parse_result { PARSE_OK, PARSE_EOF, PARSE_ERROR, PARSE_INTERRUPTED };
 enum parse_result parse_command(struct input *in, struct arena *a, struct node **out);
-struct word *parse_here_text(struct arena *a, const char *text, size_t len);
 
 /* sh_expand.c: all return false / NULL after an error, which has been reported and unwound. */
 bool expand_words(const struct word *words, struct list *out);
 char *expand_string(const struct word *word);
 char *expand_assignment(const struct part *value);
 char *expand_pattern(const struct word *word);
-char *expand_prompt(const char *name, const char *fallback);
 
 /* sh_arith.c */
 bool arith_eval(const char *text, int64_t *out);
@@ -280,7 +280,6 @@ void job_control_start(void);
 void job_control_stop(void);
 int builtin_jobs(int argc, char **argv);
 int builtin_fg(int argc, char **argv);
-int builtin_bg(int argc, char **argv);
 int builtin_wait(int argc, char **argv);
 /* The words of `kill` with "%1" as kill(2) names it; NULL (reported) if there is no such job. */
 char **job_targets(int *argc, char **argv);

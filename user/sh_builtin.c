@@ -29,7 +29,8 @@ static bool number_argument(int argc, char **argv, int *value)
     return true;
 }
 
-static int leave_loop(int argc, char **argv, enum unwind how)
+/* break and continue */
+static int builtin_loop(int argc, char **argv)
 {
     int levels = 1;
 
@@ -40,18 +41,8 @@ static int leave_loop(int argc, char **argv, enum unwind how)
     if (sh.loops == 0)
         return 0;
     sh.unwind_levels = levels < sh.loops ? levels : sh.loops;
-    sh.unwind = how;
+    sh.unwind = argv[0][0] == 'b' ? BREAK : CONTINUE;
     return 0;
-}
-
-static int builtin_break(int argc, char **argv)
-{
-    return leave_loop(argc, argv, BREAK);
-}
-
-static int builtin_continue(int argc, char **argv)
-{
-    return leave_loop(argc, argv, CONTINUE);
 }
 
 static int builtin_return(int argc, char **argv)
@@ -136,34 +127,24 @@ static bool split_name(const char *arg, char **name, const char **value)
     return false;
 }
 
-static int declare(int argc, char **argv, bool exported, bool readonly)
+/* export and readonly */
+static int builtin_declare(int argc, char **argv)
 {
+    bool exported = argv[0][0] == 'e';
     const char *value;
     char *name;
     int i = 1;
 
-    if (i < argc && strcmp(argv[i], "-p") == 0)
-        i++;
-    if (i < argc && strcmp(argv[i], "--") == 0)
+    while (i < argc && argv[i][0] == '-')
         i++;
     if (i >= argc)
-        vars_print(exported ? "export " : "readonly ", exported, readonly);
+        vars_print(exported ? "export " : "readonly ", exported, !exported);
     for (; i < argc; i++) {
         if (!split_name(argv[i], &name, &value) || (value && !var_set(name, value)))
             return 2;
-        var_flag(name, exported, readonly);
+        var_flag(name, exported, !exported);
     }
     return 0;
-}
-
-static int builtin_export(int argc, char **argv)
-{
-    return declare(argc, argv, true, false);
-}
-
-static int builtin_readonly(int argc, char **argv)
-{
-    return declare(argc, argv, false, true);
 }
 
 static int builtin_local(int argc, char **argv)
@@ -236,28 +217,15 @@ static int builtin_shift(int argc, char **argv)
 
 /* Looking up commands */
 
-static bool is_keyword(const char *name)
-{
-    static const char *const words[] = {"!",    "case",  "do",    "done", "elif",
-                                        "else", "esac",  "fi",    "for",  "if",
-                                        "then", "until", "while", "{",    "}"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (strcmp(words[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* "" if it is the name itself that the shell knows; NULL if nothing is found. */
 static const char *describe(const char *name, const char **kind)
 {
     const struct builtin *builtin = builtin_find(name);
 
-    *kind = is_keyword(name)                      ? "a shell keyword"
-            : builtin && builtin->kind == SPECIAL ? "a special shell builtin"
-            : function_exists(name)               ? "a shell function"
-            : builtin                             ? "a shell builtin"
-                                                  : NULL;
+    *kind = builtin && builtin->kind == SPECIAL ? "a special shell builtin"
+            : function_exists(name)             ? "a shell function"
+            : builtin                           ? "a shell builtin"
+                                                : NULL;
     if (*kind)
         return "";
     char *path = find_program(var_get("PATH"), name), *copy = path ? scratch_copy(path) : NULL;
@@ -371,16 +339,16 @@ static const struct builtin builtins[] = {
     {".", builtin_dot, SPECIAL},
     {":", true_main, SPECIAL},
     {"[", run_tool, NORMAL},
-    {"bg", builtin_bg, NORMAL},
-    {"break", builtin_break, SPECIAL},
+    {"bg", builtin_fg, NORMAL},
+    {"break", builtin_loop, SPECIAL},
     {"cd", builtin_cd, NORMAL},
     {"command", builtin_command, NORMAL},
-    {"continue", builtin_continue, SPECIAL},
+    {"continue", builtin_loop, SPECIAL},
     {"echo", run_tool, NORMAL},
     {"eval", builtin_eval, SPECIAL},
     {"exec", builtin_exec, SPECIAL},
     {"exit", builtin_exit, SPECIAL},
-    {"export", builtin_export, SPECIAL},
+    {"export", builtin_declare, SPECIAL},
     {"false", run_tool, NORMAL},
     {"fg", builtin_fg, NORMAL},
     {"getopts", builtin_getopts, NORMAL},
@@ -390,7 +358,7 @@ static const struct builtin builtins[] = {
     {"printf", run_tool, NORMAL},
     {"pwd", run_tool, NORMAL},
     {"read", builtin_read, NORMAL},
-    {"readonly", builtin_readonly, SPECIAL},
+    {"readonly", builtin_declare, SPECIAL},
     {"return", builtin_return, SPECIAL},
     {"set", builtin_set, SPECIAL},
     {"shift", builtin_shift, SPECIAL},

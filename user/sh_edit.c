@@ -17,7 +17,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { HISTORY = 200 };
 enum key { KEY_DELETE = 256, KEY_WORD_LEFT, KEY_WORD_RIGHT, KEY_NONE, KEY_EOF };
 
 struct editor {
@@ -30,7 +29,7 @@ struct editor {
     char *draft;  /* the new line, while an old one is shown */
 };
 
-static char *history[HISTORY];
+static char **history;
 static int history_len;
 static char *killed; /* what ^K, ^U, ^W took last, for ^Y */
 
@@ -166,83 +165,55 @@ static void remember(const char *line)
 {
     if (!line[strspn(line, " ")] || (history_len && strcmp(history[history_len - 1], line) == 0))
         return;
-    if (history_len == HISTORY) {
-        free(history[0]);
-        memmove(history, history + 1, sizeof(history) - sizeof(history[0]));
-        history_len--;
-    }
+    history = grow(history, (size_t)history_len, sizeof(history[0]));
     history[history_len++] = xstrdup(line);
 }
 
-/* Completion: the word at the cursor, as a path or, where a command is expected, a command. */
+/* Completion: the word at the cursor as a path. */
 
-static void add_matches(glob_t *found, const char *dir, const char *word)
+static glob_t find_matches(const char *word)
 {
     struct buf pattern = {.a = sh.scratch};
+    glob_t found = {0};
 
-    buf_add(&pattern, dir, strlen(dir));
-    if (*dir)
-        buf_char(&pattern, '/');
     for (; *word; word++) {
         if (strchr("*?[\\", *word))
             buf_char(&pattern, '\\');
         buf_char(&pattern, *word);
     }
     buf_char(&pattern, '*');
-    glob(buf_str(&pattern), GLOB_MARK | GLOB_APPEND, NULL, found);
-}
-
-static void add_commands(glob_t *found, const char *word)
-{
-    char *path = scratch_copy(var_get("PATH") ? var_get("PATH") : "");
-
-    for (char *dir; (dir = strsep(&path, ":")) != NULL;)
-        if (*dir)
-            add_matches(found, dir, word);
-}
-
-static void list_matches(struct editor *e, const glob_t *found)
-{
-    show("\n");
-    for (size_t i = 0; i < found->gl_pathc; i++) {
-        show(base_name(found->gl_pathv[i]));
-        show(i + 1 < found->gl_pathc ? " " : "\n");
-    }
-    redraw(e);
+    glob(buf_str(&pattern), GLOB_MARK, NULL, &found);
+    return found;
 }
 
 static void complete(struct editor *e)
 {
-    size_t start = e->cursor, first, common = SIZE_MAX;
-    glob_t found = {0};
+    size_t start = e->cursor, common;
 
     while (start > 0 && !strchr(" \t|&;<>()=\"'`", e->line.p[start - 1]))
         start--;
-    for (first = start; first > 0 && e->line.p[first - 1] == ' ';)
-        first--;
-    char *word = arena_strndup(sh.scratch, e->line.p + start, e->cursor - start);
-    bool command = !strchr(word, '/') && (first == 0 || strchr("|&;(", e->line.p[first - 1]));
-    if (command)
-        add_commands(&found, word);
-    else
-        add_matches(&found, "", word);
-    /* What all of them begin with, from the word's last component on. */
-    const char *slash = strrchr(word, '/'), *prefix = slash ? slash + 1 : word;
-    const char *model = found.gl_pathc ? base_name(found.gl_pathv[0]) : prefix;
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        const char *name = base_name(found.gl_pathv[i]);
-        size_t same = 0;
-
-        while (model[same] && model[same] == name[same])
-            same++;
-        common = same < common ? same : common;
+    size_t len = e->cursor - start;
+    glob_t found = find_matches(arena_strndup(sh.scratch, e->line.p + start, len));
+    if (found.gl_pathc == 0)
+        return;
+    /* What all of them begin with. */
+    const char *first = found.gl_pathv[0];
+    common = strlen(first);
+    for (size_t i = 1; i < found.gl_pathc; i++)
+        for (size_t k = 0; k < common; k++)
+            if (first[k] != found.gl_pathv[i][k])
+                common = k;
+    if (common > len) {
+        insert(e, first + len, common - len);
+    } else if (found.gl_pathc > 1) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            show(i ? " " : "\n");
+            show(base_name(found.gl_pathv[i]));
+        }
+        show("\n");
+        redraw(e);
     }
-    size_t len = strlen(prefix);
-    if (found.gl_pathc && common > len)
-        insert(e, model + len, common - len);
-    else if (found.gl_pathc > 1)
-        list_matches(e, &found);
-    if (found.gl_pathc == 1 && model[strlen(model) - 1] != '/')
+    if (found.gl_pathc == 1 && first[strlen(first) - 1] != '/')
         insert(e, " ", 1);
     globfree(&found);
 }

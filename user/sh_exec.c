@@ -50,14 +50,14 @@ static bool assign(const struct word *assigns, struct saved_var **saved, bool ex
         if (export)
             var_flag(a->plain, true, false);
         if (sh.opt.xtrace && !saved)
-            fprintf(stderr, "%s%s=%s\n", expand_prompt("PS4", "+ "), a->plain, value);
+            fprintf(stderr, "%s%s=%s\n", var_prompt("PS4", "+ "), a->plain, value);
     }
     return true;
 }
 
 static void trace(int argc, char **argv)
 {
-    fputs(expand_prompt("PS4", "+ "), stderr);
+    fputs(var_prompt("PS4", "+ "), stderr);
     for (int i = 0; i < argc; i++)
         fprintf(stderr, "%s%s", i ? " " : "", argv[i]);
     fputc('\n', stderr);

@@ -24,8 +24,7 @@ struct expansion {
     enum form form;
     struct buf cur;
     bool has;            /* the field exists even if it is empty: "" */
-    bool magic;          /* an unquoted * ? or […] is in it */
-    bool bracket;        /* an unquoted [ is in it */
+    bool magic;          /* an unquoted * ? or [ is in it */
     bool assignment;     /* ~ counts after : too */
     enum separator last; /* what splitting met last, to tell "a : b" from "a : : b" */
     const char *ifs;
@@ -72,9 +71,7 @@ static void put(struct expansion *e, char c, bool quoted)
     }
     if (quoted ? strchr("*?[]-!^\\", c) != NULL : c == '\\' && e->form == FIELDS)
         buf_char(&e->cur, '\\');
-    else if (!quoted && c == '[')
-        e->bracket = true;
-    else if (!quoted && (c == '*' || c == '?' || (c == ']' && e->bracket)))
+    else if (!quoted && (c == '*' || c == '?' || c == '['))
         e->magic = true;
     buf_char(&e->cur, c);
 }
@@ -86,7 +83,7 @@ static void emit(struct expansion *e)
     if (!e->magic || sh.opt.noglob || !expand_path(e->out, field))
         list_add(sh.scratch, e->out, unescape(field));
     e->cur.len = 0;
-    e->has = e->magic = e->bracket = false;
+    e->has = e->magic = false;
 }
 
 static bool field_open(const struct expansion *e)
@@ -442,24 +439,4 @@ char *expand_assignment(const struct part *value)
 char *expand_pattern(const struct word *word)
 {
     return expand_form(word->parts, PATTERN, false);
-}
-
-/* PS1, PS2, PS4 are expanded each time they are shown; a failing one must not end the shell. */
-char *expand_prompt(const char *name, const char *fallback)
-{
-    const char *text = var_get(name);
-    struct word *word;
-    char *prompt;
-    int status = sh.status;
-
-    if (!text)
-        text = fallback;
-    if (!strpbrk(text, "$`\\"))
-        return scratch_copy(text);
-    word = parse_here_text(sh.scratch, text, strlen(text));
-    prompt = word ? expand_string(word) : NULL;
-    if (!prompt)
-        sh.unwind = RUN;
-    sh.status = status;
-    return prompt ? prompt : scratch_copy(fallback);
 }

@@ -78,20 +78,9 @@ static enum state job_state(const struct job *job)
     return state;
 }
 
-static int exit_code(int status)
-{
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    return 128 + (WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
-}
-
 static int job_raw_status(const struct job *job)
 {
-    int status = job->n ? job->processes[job->n - 1].status : 0;
-
-    for (int i = job->n - 1; sh.opt.pipefail && i >= 0 && status == 0; i--)
-        status = job->processes[i].status;
-    return status;
+    return job->n ? job->processes[job->n - 1].status : 0;
 }
 
 static void job_number(struct job *job)
@@ -99,8 +88,7 @@ static void job_number(struct job *job)
     int max = 0;
 
     for (struct job *j = jobs; j; j = j->next)
-        if (j->id > max)
-            max = j->id;
+        max = j->id > max ? j->id : max;
     if (job->id == 0)
         job->id = max + 1;
 }
@@ -196,7 +184,7 @@ static void child_start(struct job *job, enum fork_mode mode)
         if (mode == FORK_FOREGROUND)
             give_terminal(pgid);
     }
-    sh.job_control = sh.opt.monitor = false;
+    sh.job_control = false;
     traps_reset();
     signals_start();
     if (mode == FORK_BACKGROUND && !control) {
@@ -316,25 +304,17 @@ void jobs_poll(void)
 
     while (jobs && (pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
         note(pid, status);
+    for (const struct job *job = jobs; job; job = job->next)
+        finished += job_state(job) == DONE;
     for (struct job *job = jobs, *next; job; job = next) {
+        bool told = sh.opt.interactive && job->changed;
+
         next = job->next;
-        if (job->id == 0 && job_state(job) == DONE) {
-            job_drop(job);
-        } else if (sh.opt.interactive && job->changed) {
-            job->changed = false;
+        if (told)
             job_print(job, stderr);
-            if (job_state(job) == DONE)
-                job_drop(job);
-        } else if (job_state(job) == DONE) {
-            finished++;
-        }
-    }
-    for (struct job *job = jobs, *next; job && finished > MAX_FINISHED; job = next) {
-        next = job->next;
-        if (job_state(job) == DONE) {
+        job->changed &= !told;
+        if (job_state(job) == DONE && (told || job->id == 0 || finished-- > MAX_FINISHED))
             job_drop(job);
-            finished--;
-        }
     }
 }
 
@@ -362,10 +342,9 @@ void job_control_start(void)
         warnx("no controlling terminal: job control is off");
         close(sh.tty);
         sh.tty = -1;
-        sh.opt.monitor = false;
         return;
     }
-    sh.job_control = sh.opt.monitor = true;
+    sh.job_control = true;
     signals_start();
     setpgid(0, 0);
     sh.pgid = getpgrp();
@@ -399,10 +378,10 @@ int builtin_jobs(int argc, char **argv)
     return 0;
 }
 
-static struct job *no_job(const char *builtin, const char *text)
+static int no_job(const char *builtin, const char *text)
 {
     warnx("%s: %s: no such job", builtin, text);
-    return NULL;
+    return 1;
 }
 
 static void job_continue(struct job *job)
@@ -414,37 +393,24 @@ static void job_continue(struct job *job)
     kill(-job->pgid, SIGCONT);
 }
 
-/* For fg and bg: the job they are to continue. */
-static struct job *job_argument(int argc, char **argv)
+/* fg and bg */
+int builtin_fg(int argc, char **argv)
 {
     const char *text = argc > 1 ? argv[1] : "%";
     struct job *job = job_by_text(text);
 
-    return sh.job_control && job && job->pgid ? job : no_job(argv[0], text);
-}
-
-int builtin_fg(int argc, char **argv)
-{
-    struct job *job = job_argument(argc, argv);
-
-    if (!job)
-        return 1;
+    if (!sh.job_control || !job || !job->pgid)
+        return no_job(argv[0], text);
+    if (argv[0][0] == 'b') {
+        job_continue(job);
+        printf("[%d] %s\n", job->id, job->text);
+        return 0;
+    }
     printf("%s\n", job->text);
     fflush(stdout);
     give_terminal(job->pgid);
     job_continue(job);
     return job_wait(job);
-}
-
-int builtin_bg(int argc, char **argv)
-{
-    struct job *job = job_argument(argc, argv);
-
-    if (!job)
-        return 1;
-    job_continue(job);
-    printf("[%d] %s\n", job->id, job->text);
-    return 0;
 }
 
 char **job_targets(int *argc, char **argv)

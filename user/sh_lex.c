@@ -177,12 +177,10 @@ static void switch_input(struct parser *p, struct input *in, struct parser *save
 
 static void switch_back(struct parser *p, const struct parser *saved)
 {
-    p->in = saved->in;
-    p->have_tok = saved->have_tok;
-    p->tok = saved->tok;
-    p->word = saved->word;
-    p->pending = saved->pending;
-    p->tok_start = saved->tok_start;
+    struct buf source = p->source;
+
+    *p = *saved;
+    p->source = source;
 }
 
 static struct node *parse_substitution(struct parser *p)
@@ -476,20 +474,14 @@ static void skip_blanks(struct parser *p)
 
 static enum token_type lex_operator(struct parser *p)
 {
-    char text[4] = {(char)next(p)};
-    size_t found;
+    const char *text = p->in->text + p->in->pos;
+    size_t left = p->in->len - p->in->pos, i = 0, len;
 
-    for (size_t len = 1;; len++) {
-        for (found = 0; strcmp(operators[found], text) != 0; found++)
-            ;
-        int c = peek_joined(p);
-        bool longer = false;
-        for (size_t i = 0; len < 3 && i < ARRAY_SIZE(operators); i++)
-            longer |= strncmp(operators[i], text, len) == 0 && c != EOF && operators[i][len] == c;
-        if (!longer)
-            return T_DSEMI + (enum token_type)found;
-        text[len] = (char)next(p);
-    }
+    while (len = strlen(operators[i]), len > left || memcmp(operators[i], text, len) != 0)
+        i++;
+    while (len-- > 0)
+        next(p);
+    return T_DSEMI + (enum token_type)i;
 }
 
 static enum token_type lex_word(struct parser *p)
@@ -565,9 +557,14 @@ void expect_reserved(struct parser *p, const char *name)
     syntax(p, what);
 }
 
+void expect(struct parser *p, enum token_type type)
+{
+    if (!accept(p, type))
+        unexpected(p);
+}
+
 struct word *expect_word(struct parser *p)
 {
-    if (!accept(p, T_WORD))
-        unexpected(p);
+    expect(p, T_WORD);
     return p->word;
 }

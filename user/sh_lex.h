@@ -64,6 +64,7 @@ void enter(struct parser *p);
 /* The next token, which stays; accept takes it if it is of that type. */
 enum token_type token(struct parser *p);
 bool accept(struct parser *p, enum token_type type);
+void expect(struct parser *p, enum token_type type);
 void skip_newlines(struct parser *p);
 bool at_reserved(struct parser *p, const char *name);
 bool accept_reserved(struct parser *p, const char *name);

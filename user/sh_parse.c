@@ -2,8 +2,8 @@
 /*
  * The shell's grammar: tokens to a syntax tree, by recursive descent.
  *
- * Invariants: everything made here lies in the caller's arena; an error jumps to `fail`, set by the
- * public functions, and no other jump exists in the shell.
+ * Invariants: everything made here lies in the caller's arena; an error jumps to `fail`, set by
+ * parse_command, and no other jump exists in the shell.
  */
 #include "user/sh_lex.h"
 
@@ -214,8 +214,7 @@ static struct case_item *parse_case_item(struct parser *p)
         *tail = expect_word(p);
         tail = &(*tail)->next;
     } while (accept(p, T_PIPE));
-    if (!accept(p, T_RPAREN))
-        unexpected(p);
+    expect(p, T_RPAREN);
     item->body = compound_list(p);
     return item;
 }
@@ -250,8 +249,8 @@ static struct node *parse_group(struct parser *p, enum node_type type)
         unexpected(p);
     if (type == NODE_GROUP)
         expect_reserved(p, "}");
-    else if (!accept(p, T_RPAREN))
-        unexpected(p);
+    else
+        expect(p, T_RPAREN);
     return n;
 }
 
@@ -402,20 +401,4 @@ enum parse_result parse_command(struct input *in, struct arena *a, struct node *
     if (result == PARSE_OK)
         *out = parse_line(p);
     return result;
-}
-
-struct word *parse_here_text(struct arena *a, const char *text, size_t len)
-{
-    struct parser *p = arena_alloc(a, sizeof(*p));
-    struct buf body = {.a = a};
-    struct word *volatile word = NULL;
-    struct input in;
-
-    input_from_string(&in, "", 0);
-    buf_add(&body, text, len);
-    p->in = &in;
-    p->a = p->source.a = a;
-    if (setjmp(p->fail) == 0)
-        word = here_word(p, &body, false);
-    return word;
 }

@@ -36,14 +36,14 @@ void signal_set(int sig, void (*handler)(int))
     sigaction(sig, &sa, NULL);
 }
 
+/* Asked before anything else is done with the signal. */
 static bool ignored_at_start(int sig)
 {
-    struct sigaction old = {.sa_handler = SIG_DFL};
+    struct sigaction old;
 
-    if (at_start[sig] == UNKNOWN && sig != 0) {
-        sigaction(sig, NULL, &old);
-        at_start[sig] = old.sa_handler == SIG_IGN ? IGNORED : DEFAULT;
-    }
+    if (at_start[sig] == UNKNOWN)
+        at_start[sig] =
+            sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN ? IGNORED : DEFAULT;
     return at_start[sig] == IGNORED;
 }
 

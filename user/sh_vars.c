@@ -144,14 +144,16 @@ static struct var *var_find(const char *name, bool make)
 
 const char *var_get(const char *name)
 {
-    static char number[24];
     struct var *v = var_find(name, false);
 
-    if (strcmp(name, "LINENO") == 0) {
-        snprintf(number, sizeof(number), "%d", sh.line);
-        return number;
-    }
     return v ? v->value : NULL;
+}
+
+const char *var_prompt(const char *name, const char *otherwise)
+{
+    const char *text = var_get(name);
+
+    return text ? text : otherwise;
 }
 
 static bool var_put(struct var *v, const char *value)
@@ -169,10 +171,7 @@ static bool var_put(struct var *v, const char *value)
 
 bool var_set(const char *name, const char *value)
 {
-    struct var *v = var_find(name, true);
-
-    v->exported |= sh.opt.allexport;
-    return var_put(v, value);
+    return var_put(var_find(name, true), value);
 }
 
 bool var_unset(const char *name)
@@ -285,25 +284,17 @@ static const struct {
     const char *name;
     bool *on;
 } options[] = {
-    {'a', "allexport", &sh.opt.allexport},
-    {'C', "noclobber", &sh.opt.noclobber},
-    {'e', "errexit", &sh.opt.errexit},
-    {'f', "noglob", &sh.opt.noglob},
-    {'i', "interactive", &sh.opt.interactive},
-    {'m', "monitor", &sh.opt.monitor},
-    {'n', "noexec", &sh.opt.noexec},
-    {'s', "stdin", &sh.opt.stdin_script},
-    {'u', "nounset", &sh.opt.nounset},
-    {'x', "xtrace", &sh.opt.xtrace},
-    {0, "pipefail", &sh.opt.pipefail},
-    {'c', "command", &sh.opt.command},
-    {'l', "login", &sh.opt.login},
+    {'C', "noclobber", &sh.opt.noclobber}, {'e', "errexit", &sh.opt.errexit},
+    {'f', "noglob", &sh.opt.noglob},       {'i', "interactive", &sh.opt.interactive},
+    {'n', "noexec", &sh.opt.noexec},       {'s', "stdin", &sh.opt.stdin_script},
+    {'u', "nounset", &sh.opt.nounset},     {'x', "xtrace", &sh.opt.xtrace},
+    {'c', "command", &sh.opt.command},     {'l', "login", &sh.opt.login},
 };
 
 bool option_set(char letter, const char *name, bool on)
 {
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-        if (name ? strcmp(options[i].name, name) == 0 : letter && options[i].letter == letter) {
+        if (name ? strcmp(options[i].name, name) == 0 : options[i].letter == letter) {
             *options[i].on = on;
             return true;
         }
@@ -313,7 +304,7 @@ bool option_set(char letter, const char *name, bool on)
 void options_letters(char *out)
 {
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-        if (options[i].letter && !strchr("cl", options[i].letter) && *options[i].on)
+        if (!strchr("cl", options[i].letter) && *options[i].on)
             *out++ = options[i].letter;
     *out = '\0';
 }

@@ -59,9 +59,6 @@ static char *file_field(char letter, const char *path, const struct stat *st)
     case 'a': return xasprintf("%o", st->st_mode & 07777);
     case 'A': format_mode(st->st_mode, mode); return xstrdup(mode);
     case 'b': return number((uint64_t)st->st_blocks);
-    case 'B': return number(512);
-    case 'd': return number(st->st_dev);
-    case 'f': return xasprintf("%x", st->st_mode);
     case 'F': return xstrdup(type_name(st));
     case 'g': return number(st->st_gid);
     case 'G': return xstrdup(id_name(GROUP, st->st_gid));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What machine this is and who we are (uname, hostname, nproc, id), what its kernel says (dmesg),
- * an empty screen (clear), and nothing but an exit status (true, false).
+ * and nothing but an exit status (true, false).
  */
 #include "user/box.h"
 
@@ -121,13 +121,6 @@ int dmesg_main(int argc, char **argv)
         puts(opt('r') ? line : line + level_len);
     }
     free(log);
-    return 0;
-}
-
-int clear_main(int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    fputs("\033[H\033[2J\033[3J", stdout);
     return 0;
 }
 
