@@ -8,6 +8,7 @@
  */
 #include <asm/mman.h>
 #include <linux/capability.h>
+#include <linux/major.h>
 
 #include "fs/procfs.h"
 #include "fs/tty.h"
@@ -116,9 +117,8 @@ static void show_stat(struct text *t, const struct proc_target *to)
     struct signals sig = gather_signals(to);
     struct memory m = measure(p);
     uint64_t user, sys, child_user, child_sys, minor, major;
-    int pgid, sid, exit_status, foreground;
-    uint32_t rdev;
-    struct tty *tty;
+    int pgid, sid, exit_status;
+    struct tty *tty; /* the console, or none */
 
     process_cpu_times(p, &user, &sys);
     sum_faults(p, &minor, &major);
@@ -130,10 +130,10 @@ static void show_stat(struct text *t, const struct proc_target *to)
     child_sys = p->child_stime_ns;
     tty = p->ctty;
     spin_unlock(&proctree_lock);
-    tty_describe(tty, &rdev, &foreground);
 
     text_printf(t, "%d (%s) %c %d %d %d %u %d 0 %lu 0 %lu 0 ", tid_of(to), name_of(to),
-                process_state_char(p), p->ppid, pgid, sid, rdev, foreground, minor, major);
+                process_state_char(p), p->ppid, pgid, sid, tty ? make_dev(TTY_MAJOR, 64) : 0,
+                tty ? READ_ONCE(tty->pgid) : -1, minor, major);
     text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu 0 0 0 0 0 ", user / TICK_NS,
                 sys / TICK_NS, child_user / TICK_NS, child_sys / TICK_NS, 20 + p->nice, p->nice,
                 p->nthreads, p->start_ns / TICK_NS, m.total, m.rss / PAGE_SIZE,
