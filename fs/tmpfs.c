@@ -50,7 +50,7 @@ struct tree { /* superblock->fs_private */
     size_t max_pages, max_inodes;
 };
 
-static const struct inode_ops dir_ops, file_ops, link_ops;
+static const struct inode_ops tmpfs_inode_ops;
 static const struct file_ops dir_file_ops;
 
 static struct node *node_of(const struct inode *ip)
@@ -116,19 +116,6 @@ static void drop_entry(struct inode *dir, struct entry *e)
 
 /* ---- Inodes ----------------------------------------------------------------------------------- */
 
-static void set_ops(struct inode *ip)
-{
-    if (S_ISDIR(ip->mode)) {
-        ip->ops = &dir_ops;
-        ip->fops = &dir_file_ops;
-    } else if (S_ISLNK(ip->mode)) {
-        ip->ops = &link_ops;
-    } else {
-        ip->ops = &file_ops;
-        ip->fops = &regular_file_ops;
-    }
-}
-
 /* Referenced, without a name; dir NULL: for the kernel. */
 static struct inode *new_inode(struct superblock *sb, struct inode *dir, uint32_t mode)
 {
@@ -151,7 +138,8 @@ static struct inode *new_inode(struct superblock *sb, struct inode *dir, uint32_
     inode_init_owner(ip, dir, mode);
     if (S_ISDIR(ip->mode))
         ip->nlink = 2;
-    set_ops(ip);
+    ip->ops = &tmpfs_inode_ops;
+    ip->fops = S_ISDIR(mode) ? &dir_file_ops : S_ISLNK(mode) ? NULL : &regular_file_ops;
     return ip;
 }
 
@@ -366,16 +354,8 @@ static void tmpfs_getattr(struct inode *ip)
     inode_unlock(ip);
 }
 
-static const struct inode_ops file_ops = {
-    .truncate = tmpfs_truncate,
-    .before_write = tmpfs_before_write,
-    .after_write = settle,
-    .getattr = tmpfs_getattr,
-};
-
-static const struct inode_ops link_ops = {.readlink = tmpfs_readlink};
-
-static const struct inode_ops dir_ops = {
+/* For all of them: an inode is asked only what its type can answer. */
+static const struct inode_ops tmpfs_inode_ops = {
     .lookup = tmpfs_lookup,
     .create = tmpfs_create,
     .mkdir = tmpfs_create,
@@ -385,6 +365,11 @@ static const struct inode_ops dir_ops = {
     .unlink = tmpfs_remove,
     .rmdir = tmpfs_remove,
     .rename = tmpfs_rename,
+    .readlink = tmpfs_readlink,
+    .truncate = tmpfs_truncate,
+    .before_write = tmpfs_before_write,
+    .after_write = settle,
+    .getattr = tmpfs_getattr,
 };
 
 static const struct file_ops dir_file_ops = {.iterate = tmpfs_iterate};

@@ -73,21 +73,29 @@ static void detach_session(struct tty *t, int sid)
             p->ctty = NULL;
 }
 
+/* proctree_lock held. */
+static int acquire_locked(struct tty *t, struct process *p, bool steal)
+{
+    if (p->sid != p->pid || (p->ctty && p->ctty != t))
+        return -EPERM;
+    if (p->ctty == t)
+        return 0;
+    if (t->sid && !steal)
+        return -EPERM;
+    if (t->sid)
+        detach_session(t, t->sid);
+    set_owner(t, p->sid, p->pgid);
+    p->ctty = t;
+    return 0;
+}
+
 int tty_acquire(struct tty *t, bool steal)
 {
     struct process *p = current_process();
-    int err = 0;
+    int err;
 
     spin_lock(&proctree_lock);
-    if (p->sid != p->pid || (p->ctty && p->ctty != t) ||
-        (t->sid && t->sid != p->sid && !(steal && p->euid == 0))) {
-        err = -EPERM;
-    } else if (p->ctty != t) {
-        if (t->sid)
-            detach_session(t, t->sid);
-        set_owner(t, p->sid, p->pgid);
-        p->ctty = t;
-    }
+    err = acquire_locked(t, p, steal && p->euid == 0);
     spin_unlock(&proctree_lock);
     return err;
 }
