@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Device numbers and /dev. Drivers register character devices at boot; mounting "devtmpfs" makes a
- * tree in memory with a node for each of them and for each block device, plus the usual links.
- * Programs may then change the tree like any other.
- *
- * Registration ends before the first mount, so the table needs no lock.
+ * Device numbers and /dev. Mounting "devtmpfs" makes a tree in memory with a node for each character
+ * device of the table here and for each block device, plus the usual links. Programs may then change
+ * the tree like any other.
  */
+#include <linux/major.h>
 #include <linux/stat.h>
 
 #include "drivers/block.h"
@@ -13,81 +12,57 @@
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
 #include "fs/vfs.h"
-#include "lib/log.h"
-#include "lib/printf.h"
 
-enum { MAX_CHRDEVS = 32 };
-
-static struct chrdev {
-    uint32_t rdev, mode;
+static const struct node {
     const char *name;
+    uint32_t mode;
+    unsigned major, minor;
     const struct file_ops *ops;
-} chrdevs[MAX_CHRDEVS];
-static unsigned nchrdevs;
-
-int chrdev_register(unsigned major, unsigned minor, const char *name, uint32_t mode,
-                    const struct file_ops *ops)
-{
-    if (nchrdevs == MAX_CHRDEVS)
-        return -ENOSPC;
-    if (chrdev_find(make_dev(major, minor)))
-        return -EBUSY;
-    chrdevs[nchrdevs++] = (struct chrdev){make_dev(major, minor), mode, name, ops};
-    return 0;
-}
+    const char *target;
+} nodes[] = {
+    {"null", S_IFCHR | 0666, MEM_MAJOR, MEM_NULL, .ops = &mem_file_ops},
+    {"zero", S_IFCHR | 0666, MEM_MAJOR, MEM_ZERO, .ops = &mem_file_ops},
+    {"full", S_IFCHR | 0666, MEM_MAJOR, MEM_FULL, .ops = &mem_file_ops},
+    {"random", S_IFCHR | 0666, MEM_MAJOR, MEM_RANDOM, .ops = &mem_file_ops},
+    {"urandom", S_IFCHR | 0666, MEM_MAJOR, MEM_URANDOM, .ops = &mem_file_ops},
+    {"console", S_IFCHR | 0600, TTYAUX_MAJOR, 1, .ops = &tty_file_ops},
+    {"tty", S_IFCHR | 0666, TTYAUX_MAJOR, 0, .ops = &tty_file_ops},
+    {"ttyS0", S_IFCHR | 0620, TTY_MAJOR, 64, .ops = &tty_file_ops},
+    {"fd", S_IFLNK | 0777, .target = "/proc/self/fd"},
+    {"stdin", S_IFLNK | 0777, .target = "/proc/self/fd/0"},
+    {"stdout", S_IFLNK | 0777, .target = "/proc/self/fd/1"},
+    {"stderr", S_IFLNK | 0777, .target = "/proc/self/fd/2"},
+    {"shm", S_IFDIR | 01777, .ops = NULL},
+};
 
 const struct file_ops *chrdev_find(uint32_t rdev)
 {
-    for (unsigned i = 0; i < nchrdevs; i++)
-        if (chrdevs[i].rdev == rdev)
-            return chrdevs[i].ops;
+    for (unsigned i = 0; i < ARRAY_SIZE(nodes); i++)
+        if (S_ISCHR(nodes[i].mode) && make_dev(nodes[i].major, nodes[i].minor) == rdev)
+            return nodes[i].ops;
     return NULL;
 }
 
-static int add(struct inode *dir, const char *name, uint32_t mode, uint32_t rdev,
+static int add(struct inode *root, const char *name, uint32_t mode, uint32_t rdev,
                const char *target)
 {
-    struct inode *ip = tmpfs_add(dir, name, mode, rdev, target);
+    struct inode *ip = tmpfs_add(root, name, mode, rdev, target);
 
     return is_err(ip) ? ptr_err(ip) : 0;
-}
-
-static int add_devices(struct inode *root)
-{
-    struct block_device *bd;
-    int err = 0;
-
-    for (unsigned i = 0; i < nchrdevs && !err; i++)
-        err = add(root, chrdevs[i].name, S_IFCHR | chrdevs[i].mode, chrdevs[i].rdev, NULL);
-    for (unsigned i = 0; (bd = block_at(i)) && !err; i++)
-        err = add(root, bd->name, S_IFBLK | 0660, make_dev(BLOCK_MAJOR, bd->minor), NULL);
-    return err;
-}
-
-static int add_links(struct inode *root)
-{
-    static const char *const links[][2] = {
-        {"fd", "/proc/self/fd"},
-        {"stdin", "/proc/self/fd/0"},
-        {"stdout", "/proc/self/fd/1"},
-        {"stderr", "/proc/self/fd/2"},
-    };
-    int err = 0;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(links) && !err; i++)
-        err = add(root, links[i][0], S_IFLNK | 0777, 0, links[i][1]);
-    return err ? err : add(root, "shm", S_IFDIR | 01777, 0, NULL);
 }
 
 static int devfs_mount(struct superblock *sb, const char *options)
 {
     int err = tmpfs_fill_super(sb, 0755);
+    struct block_device *bd;
 
     (void)options;
-    if (!err)
-        err = add_devices(sb->root->inode);
-    if (!err)
-        err = add_links(sb->root->inode);
+    for (unsigned i = 0; i < ARRAY_SIZE(nodes) && !err; i++)
+        err = add(sb->root->inode, nodes[i].name, nodes[i].mode,
+                  make_dev(nodes[i].major, nodes[i].minor), nodes[i].target);
+    for (unsigned i = 0; !err && (bd = block_at(i)); i++)
+        err =
+            add(sb->root->inode, bd->name, S_IFBLK | 0660, make_dev(BLOCK_MAJOR, bd->minor), NULL);
     return err;
 }
 
@@ -95,7 +70,6 @@ static struct fs_type devfs = {.name = "devtmpfs", .mount = devfs_mount};
 
 void devfs_init(void)
 {
-    mem_devices_init();
     tty_init();
     fs_register(&devfs);
 }

@@ -34,7 +34,7 @@ struct proc_key { /* inode->fs_private: what it is about, by numbers */
 };
 
 struct proc_file {     /* file->private_data */
-    struct mutex lock; /* guards text; held while it is copied out, as a file's position is */
+    struct mutex lock; /* guards text. Unranked: held over whatever makes the text or copies it */
     struct text text;
 };
 
@@ -131,13 +131,14 @@ static struct dentry *proc_follow(struct inode *ip)
 {
     const struct proc_key *key = key_of(ip);
     struct proc_target to;
-    struct dentry *d = err_ptr(-EACCES);
+    struct dentry *d;
     int err = target_get(key, &to);
+    bool allowed;
 
     if (err)
         return err_ptr(err);
-    if (caller_is_root() || current_process()->fsuid == to.proc->euid)
-        d = key->entry->follow(&to);
+    allowed = caller_is_root() || current_process()->fsuid == to.proc->euid;
+    d = allowed ? key->entry->follow(&to) : err_ptr(-EACCES);
     target_put(&to);
     return d;
 }

@@ -8,6 +8,7 @@
  */
 #include <asm/mman.h>
 #include <linux/capability.h>
+#include <linux/major.h>
 
 #include "fs/procfs.h"
 #include "fs/tty.h"
@@ -102,9 +103,8 @@ static void show_stat(struct text *t, const struct proc_target *to)
     struct signals sig = gather_signals(to);
     struct memory m = measure(p);
     struct usage used = process_usage(p), children;
-    int pgid, sid, exit_status, foreground;
-    uint32_t rdev;
-    struct tty *tty;
+    int pgid, sid, exit_status;
+    struct tty *tty; /* the console, or none */
 
     spin_lock(&proctree_lock);
     pgid = p->pgid;
@@ -113,11 +113,10 @@ static void show_stat(struct text *t, const struct proc_target *to)
     children = p->children_used;
     tty = p->ctty;
     spin_unlock(&proctree_lock);
-    tty_describe(tty, &rdev, &foreground);
 
     text_printf(t, "%d (%s) %c %d %d %d %u %d 0 %lu 0 %lu 0 ", tid_of(to), name_of(to),
-                process_state_char(p), p->ppid, pgid, sid, rdev, foreground, used.minflt,
-                used.majflt);
+                process_state_char(p), p->ppid, pgid, sid, tty ? make_dev(TTY_MAJOR, 64) : 0,
+                tty ? READ_ONCE(tty->pgid) : -1, used.minflt, used.majflt);
     text_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu 0 0 0 0 0 ", used.utime_ns / TICK_NS,
                 used.stime_ns / TICK_NS, children.utime_ns / TICK_NS, children.stime_ns / TICK_NS,
                 20 + p->nice, p->nice, p->nthreads, p->start_ns / TICK_NS, m.total,

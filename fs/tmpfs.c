@@ -7,8 +7,7 @@
  *      one (nlink 0) the last reference evicts them.
  *  [2] Entries are in order of creation, each with a number never used again in its directory,
  *      which is its position for getdents64: removing some while reading loses none of the others.
- *  [3] A directory with many entries has a hash table too, of at least half as many buckets.
- *  [4] Pages are counted per superblock, by comparing an inode's cached pages with what was counted
+ *  [3] Pages are counted per superblock, by comparing an inode's cached pages with what was counted
  *      for it whenever it is written; so a limit holds to within one write. Pages that come to be by
  *      touching a hole through a mapping are counted at the next write.
  *
@@ -27,16 +26,12 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 
-#define FIRST_HASHED 16 /* entries */
-#define DOTS 2          /* positions of "." and ".." */
-#define MAX_LINKS 65000u
+#define DOTS 2 /* positions of "." and ".." */
 
 struct entry {
-    struct list link;    /* in order of creation */
-    struct entry *chain; /* in a bucket */
+    struct list link; /* in order of creation */
     struct inode *ip;
     off_t pos;
-    uint32_t hash;
     uint16_t len;
     char name[];
 };
@@ -44,8 +39,6 @@ struct entry {
 struct node {             /* inode->fs_private */
     struct inode *parent; /* a directory's; not referenced: it cannot go first */
     struct list entries;
-    struct entry **buckets;
-    unsigned nbuckets, nentries;
     off_t next_pos;
     size_t counted; /* pages of a file, in tree->pages */
     char *target;   /* a symbolic link's */
@@ -57,7 +50,7 @@ struct tree { /* superblock->fs_private */
     size_t max_pages, max_inodes;
 };
 
-static const struct inode_ops dir_ops, file_ops, link_ops;
+static const struct inode_ops tmpfs_inode_ops;
 static const struct file_ops dir_file_ops;
 
 static struct node *node_of(const struct inode *ip)
@@ -72,125 +65,56 @@ static struct tree *tree_of(const struct inode *ip)
 
 /* ---- Entries ---------------------------------------------------------------------------------- */
 
-static uint32_t hash_name(const char *name, size_t len)
-{
-    uint32_t h = 2166136261u;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (uint8_t)name[i]) * 16777619u;
-    return h ^ h >> 15;
-}
-
-static bool matches(const struct entry *e, const char *name, size_t len, uint32_t hash)
-{
-    return e->hash == hash && e->len == len && !memcmp(e->name, name, len);
-}
-
+/* One after the other: what was looked up before is in the dentry cache. */
 static struct entry *find_entry(struct inode *dir, const char *name, size_t len)
 {
-    struct node *n = node_of(dir);
-    uint32_t hash = hash_name(name, len);
     struct entry *e;
 
-    if (n->buckets) {
-        e = n->buckets[hash & (n->nbuckets - 1)];
-        while (e && !matches(e, name, len, hash))
-            e = e->chain;
-        return e;
-    }
-    list_for_each (e, &n->entries, link)
-        if (matches(e, name, len, hash))
+    list_for_each (e, &node_of(dir)->entries, link)
+        if (e->len == len && !memcmp(e->name, name, len))
             return e;
     return NULL;
 }
 
-static void chain_entry(struct node *n, struct entry *e)
+/* Not yet in a directory. Takes its own reference on ip. NULL: no memory. */
+static struct entry *new_entry(const char *name, size_t len, struct inode *ip)
 {
-    struct entry **bucket = &n->buckets[e->hash & (n->nbuckets - 1)];
-
-    e->chain = *bucket;
-    *bucket = e;
-}
-
-/* A larger hash table, if the directory outgrew the old one; without memory it stays slow. */
-static void rehash(struct node *n)
-{
-    unsigned want = MAX(n->nbuckets * 2, (unsigned)FIRST_HASHED);
-    struct entry **buckets, *e;
-
-    if (n->nentries < FIRST_HASHED || n->nentries <= 2 * n->nbuckets)
-        return;
-    buckets = kzalloc(want * sizeof(*buckets));
-    if (!buckets)
-        return;
-    kfree(n->buckets);
-    n->buckets = buckets;
-    n->nbuckets = want;
-    list_for_each (e, &n->entries, link)
-        chain_entry(n, e);
-}
-
-/* Takes its own reference on ip. */
-static int add_entry(struct inode *dir, const char *name, size_t len, struct inode *ip)
-{
-    struct node *n = node_of(dir);
     struct entry *e = kmalloc(sizeof(*e) + len, 0);
 
     if (!e)
-        return -ENOSPC;
+        return NULL;
     memcpy(e->name, name, len);
     e->len = (uint16_t)len;
-    e->hash = hash_name(name, len);
     e->ip = inode_ref(ip);
-    e->pos = n->next_pos++;
-    e->chain = NULL;
-    list_add_tail(&n->entries, &e->link);
-    n->nentries++;
-    if (n->buckets)
-        chain_entry(n, e);
-    rehash(n);
-    atomic_fetch_add_explicit(&dir->mapping.size, 20, memory_order_relaxed); /* as Linux shows it */
-    return 0;
+    return e;
 }
 
-static void unchain_entry(struct node *n, struct entry *e)
-{
-    struct entry **p = &n->buckets[e->hash & (n->nbuckets - 1)];
-
-    while (*p != e)
-        p = &(*p)->chain;
-    *p = e->chain;
-}
-
-/* The inode's reference passes to the caller. */
-static struct inode *drop_entry(struct inode *dir, struct entry *e)
+static void insert_entry(struct inode *dir, struct entry *e)
 {
     struct node *n = node_of(dir);
-    struct inode *ip = e->ip;
 
-    if (n->buckets)
-        unchain_entry(n, e);
+    e->pos = n->next_pos++;
+    list_add_tail(&n->entries, &e->link);
+    if (S_ISDIR(e->ip->mode)) {
+        node_of(e->ip)->parent = dir;
+        dir->nlink++;
+    }
+    atomic_fetch_add_explicit(&dir->mapping.size, 20, memory_order_relaxed); /* as Linux shows it */
+    inode_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
+}
+
+static void drop_entry(struct inode *dir, struct entry *e)
+{
     list_del(&e->link);
-    n->nentries--;
-    kfree(e);
+    if (S_ISDIR(e->ip->mode))
+        dir->nlink--;
     atomic_fetch_sub_explicit(&dir->mapping.size, 20, memory_order_relaxed);
-    return ip;
+    inode_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
+    inode_put(e->ip);
+    kfree(e);
 }
 
 /* ---- Inodes ----------------------------------------------------------------------------------- */
-
-static void set_ops(struct inode *ip)
-{
-    if (S_ISDIR(ip->mode)) {
-        ip->ops = &dir_ops;
-        ip->fops = &dir_file_ops;
-    } else if (S_ISLNK(ip->mode)) {
-        ip->ops = &link_ops;
-    } else {
-        ip->ops = &file_ops;
-        ip->fops = &regular_file_ops;
-    }
-}
 
 /* Referenced, without a name; dir NULL: for the kernel. */
 static struct inode *new_inode(struct superblock *sb, struct inode *dir, uint32_t mode)
@@ -210,22 +134,16 @@ static struct inode *new_inode(struct superblock *sb, struct inode *dir, uint32_
     t->inodes++;
     list_init(&n->entries);
     n->next_pos = DOTS;
-    n->parent = dir;
     ip->fs_private = n;
     inode_init_owner(ip, dir, mode);
     if (S_ISDIR(ip->mode))
         ip->nlink = 2;
-    set_ops(ip);
+    ip->ops = &tmpfs_inode_ops;
+    ip->fops = S_ISDIR(mode) ? &dir_file_ops : S_ISLNK(mode) ? NULL : &regular_file_ops;
     return ip;
 }
 
-static void discard_inode(struct inode *ip)
-{
-    ip->nlink = 0;
-    inode_put(ip);
-}
-
-/* Updates the count of pages (see [4]). Inode locked. */
+/* Updates the count of pages (see [3]). Inode locked. */
 static void settle(struct inode *ip)
 {
     struct node *n = node_of(ip);
@@ -243,10 +161,9 @@ static void tmpfs_evict(struct inode *ip)
 
     /* Only unmounting gets here with entries: their inodes are next. */
     while (!list_empty(&n->entries))
-        inode_put(drop_entry(ip, list_first(&n->entries, struct entry, link)));
+        drop_entry(ip, list_first(&n->entries, struct entry, link));
     t->pages -= n->counted;
     t->inodes--;
-    kfree(n->buckets);
     kfree(n->target);
     kfree(n);
 }
@@ -263,17 +180,17 @@ static int tmpfs_lookup(struct inode *dir, const char *name, size_t len, struct 
     return 0;
 }
 
+/* The last steps for a new inode; without memory it goes again. */
 static int enter_new(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
-    int err = add_entry(dir, name, len, ip);
+    struct entry *e = new_entry(name, len, ip);
 
-    if (err) {
-        discard_inode(ip);
-        return err;
+    if (!e) {
+        ip->nlink = 0;
+        inode_put(ip);
+        return -ENOSPC;
     }
-    if (S_ISDIR(ip->mode))
-        dir->nlink++;
-    inode_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
+    insert_entry(dir, e);
     return 0;
 }
 
@@ -289,17 +206,10 @@ static int tmpfs_mknod(struct inode *dir, const char *name, size_t len, uint32_t
     return enter_new(dir, name, len, ip);
 }
 
+/* Files and directories: the mode tells. */
 static int tmpfs_create(struct inode *dir, const char *name, size_t len, uint32_t mode,
                         struct inode **out)
 {
-    return tmpfs_mknod(dir, name, len, mode, 0, out);
-}
-
-static int tmpfs_mkdir(struct inode *dir, const char *name, size_t len, uint32_t mode,
-                       struct inode **out)
-{
-    if (dir->nlink >= MAX_LINKS)
-        return -EMLINK;
     return tmpfs_mknod(dir, name, len, mode, 0, out);
 }
 
@@ -323,94 +233,52 @@ static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const 
 
 static int tmpfs_link(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
-    int err = ip->nlink >= MAX_LINKS ? -EMLINK : add_entry(dir, name, len, ip);
+    struct entry *e = new_entry(name, len, ip);
 
-    if (err)
-        return err;
+    if (!e)
+        return -ENOSPC;
+    insert_entry(dir, e);
     ip->nlink++;
     inode_touch(ip, TOUCH_CTIME);
-    inode_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
     return 0;
 }
 
-/* The name goes; the caller still has a reference on ip. */
-static void remove_name(struct inode *dir, const char *name, size_t len, struct inode *ip)
+/* unlink and rmdir. The caller still has a reference on ip. */
+static int tmpfs_remove(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
-    inode_put(drop_entry(dir, find_entry(dir, name, len)));
+    if (S_ISDIR(ip->mode)) {
+        if (!list_empty(&node_of(ip)->entries))
+            return -ENOTEMPTY;
+        ip->nlink--; /* "." */
+    }
+    drop_entry(dir, find_entry(dir, name, len));
     ip->nlink--;
     inode_touch(ip, TOUCH_CTIME);
-    inode_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
-}
-
-static int tmpfs_unlink(struct inode *dir, const char *name, size_t len, struct inode *ip)
-{
-    remove_name(dir, name, len, ip);
     return 0;
-}
-
-static void remove_dir_name(struct inode *dir, const char *name, size_t len, struct inode *ip)
-{
-    remove_name(dir, name, len, ip);
-    ip->nlink = 0; /* "." too */
-    dir->nlink--;
-}
-
-static int tmpfs_rmdir(struct inode *dir, const char *name, size_t len, struct inode *ip)
-{
-    if (node_of(ip)->nentries)
-        return -ENOTEMPTY;
-    remove_dir_name(dir, name, len, ip);
-    return 0;
-}
-
-/* Its entry leads elsewhere now; the caller still has a reference. */
-static void replaced(struct inode *dir, struct inode *target)
-{
-    if (S_ISDIR(target->mode)) {
-        target->nlink = 0;
-        dir->nlink--;
-    } else {
-        target->nlink--;
-    }
-    inode_touch(target, TOUCH_CTIME);
-    inode_put(target);
 }
 
 static int tmpfs_rename(struct inode *old_dir, const char *old_name, size_t old_len,
                         struct inode *ip, struct inode *new_dir, const char *new_name,
                         size_t new_len, struct inode *target)
 {
-    struct entry *e = target ? find_entry(new_dir, new_name, new_len) : NULL;
-    int err;
+    struct entry *e = new_entry(new_name, new_len, ip);
+    int err = e ? 0 : -ENOSPC;
 
-    if (target && S_ISDIR(target->mode) && node_of(target)->nentries)
-        return -ENOTEMPTY;
-    if (e) {
-        e->ip = inode_ref(ip);
-        replaced(new_dir, target);
-    } else {
-        err = add_entry(new_dir, new_name, new_len, ip);
-        if (err)
-            return err;
+    if (!err && target)
+        err = tmpfs_remove(new_dir, new_name, new_len, target);
+    if (err) {
+        if (e)
+            inode_put(ip);
+        kfree(e);
+        return err;
     }
-    inode_put(drop_entry(old_dir, find_entry(old_dir, old_name, old_len)));
-    if (S_ISDIR(ip->mode)) {
-        old_dir->nlink--;
-        new_dir->nlink++;
-        node_of(ip)->parent = new_dir;
-    }
+    drop_entry(old_dir, find_entry(old_dir, old_name, old_len));
+    insert_entry(new_dir, e);
     inode_touch(ip, TOUCH_CTIME);
-    inode_touch(old_dir, TOUCH_MTIME | TOUCH_CTIME);
-    inode_touch(new_dir, TOUCH_MTIME | TOUCH_CTIME);
     return 0;
 }
 
 /* ---- Reading directories, links --------------------------------------------------------------- */
-
-static unsigned dirent_type(const struct inode *ip)
-{
-    return ip->mode >> 12 & 15; /* DT_* are the file type bits */
-}
 
 static int tmpfs_iterate(struct file *f, off_t *pos,
                          bool (*emit)(void *arg, const char *name, size_t len, uint64_t ino,
@@ -418,22 +286,15 @@ static int tmpfs_iterate(struct file *f, off_t *pos,
                          void *arg)
 {
     struct inode *dir = f->inode, *up = node_of(dir)->parent ? node_of(dir)->parent : dir;
-    struct entry *e;
+    struct entry *e; /* its inode's file type bits are DT_* */
 
-    if (*pos == 0) {
-        if (!emit(arg, ".", 1, dir->ino, 4, 1))
+    for (; *pos < DOTS; ++*pos)
+        if (!emit(arg, "..", *pos + 1, *pos ? up->ino : dir->ino, S_IFDIR >> 12, *pos + 1))
             return 0;
-        *pos = 1;
-    }
-    if (*pos == 1) {
-        if (!emit(arg, "..", 2, up->ino, 4, DOTS))
-            return 0;
-        *pos = DOTS;
-    }
     list_for_each (e, &node_of(dir)->entries, link) {
         if (e->pos < *pos)
             continue;
-        if (!emit(arg, e->name, e->len, e->ip->ino, dirent_type(e->ip), e->pos + 1))
+        if (!emit(arg, e->name, e->len, e->ip->ino, e->ip->mode >> 12, e->pos + 1))
             return 0;
         *pos = e->pos + 1;
     }
@@ -493,25 +354,22 @@ static void tmpfs_getattr(struct inode *ip)
     inode_unlock(ip);
 }
 
-static const struct inode_ops file_ops = {
+/* For all of them: an inode is asked only what its type can answer. */
+static const struct inode_ops tmpfs_inode_ops = {
+    .lookup = tmpfs_lookup,
+    .create = tmpfs_create,
+    .mkdir = tmpfs_create,
+    .mknod = tmpfs_mknod,
+    .symlink = tmpfs_symlink,
+    .link = tmpfs_link,
+    .unlink = tmpfs_remove,
+    .rmdir = tmpfs_remove,
+    .rename = tmpfs_rename,
+    .readlink = tmpfs_readlink,
     .truncate = tmpfs_truncate,
     .before_write = tmpfs_before_write,
     .after_write = settle,
     .getattr = tmpfs_getattr,
-};
-
-static const struct inode_ops link_ops = {.readlink = tmpfs_readlink};
-
-static const struct inode_ops dir_ops = {
-    .lookup = tmpfs_lookup,
-    .create = tmpfs_create,
-    .mkdir = tmpfs_mkdir,
-    .mknod = tmpfs_mknod,
-    .symlink = tmpfs_symlink,
-    .link = tmpfs_link,
-    .unlink = tmpfs_unlink,
-    .rmdir = tmpfs_rmdir,
-    .rename = tmpfs_rename,
 };
 
 static const struct file_ops dir_file_ops = {.iterate = tmpfs_iterate};

@@ -17,10 +17,7 @@
 
 #include "arch/arch.h"
 #include "drivers/block.h"
-#include "fs/tty_internal.h"
 #include "fs/vfs.h"
-#include "lib/log.h"
-#include "lib/string.h"
 #include "mm/kmalloc.h"
 #include "proc/process.h"
 #include "proc/signal.h"
@@ -54,15 +51,6 @@ static bool nonblocking(struct file *f)
 
 /* ---- The UART's side ------------------------------------------------------------------------- */
 
-static void send_signals(int pgid, uint64_t signals)
-{
-    static const int sigs[] = {SIGINT, SIGQUIT, SIGTSTP};
-
-    for (unsigned i = 0; pgid && i < ARRAY_SIZE(sigs); i++)
-        if (signals & SIGBIT(sigs[i]))
-            signal_send_group_irq(pgid, sigs[i]);
-}
-
 /* A line that nobody can read yet must go on growing, or it would never end. */
 void tty_update_throttle(struct tty *t)
 {
@@ -89,7 +77,9 @@ static void console_receive(const char *s, size_t len)
     }
     tty_update_throttle(t);
     spin_unlock_irqrestore(&t->lock, flags);
-    send_signals(pgid, signals);
+    for (int sig = SIGINT; pgid && sig <= SIGTSTP; sig++)
+        if (signals & SIGBIT(sig))
+            signal_send_group_irq(pgid, sig);
     waitq_wake_all(&t->read_wait);
     if (!t->stopped)
         waitq_wake_all(&t->write_wait); /* perhaps resumed */
@@ -102,33 +92,22 @@ static void console_drained(void)
 
 /* ---- Open and close -------------------------------------------------------------------------- */
 
-static int open_tty(struct tty *t, struct file *f, bool immortal)
-{
-    struct tty_file *tf = kmalloc(sizeof(*tf), 0);
-
-    if (!tf)
-        return -ENOMEM;
-    *tf = (struct tty_file){t, READ_ONCE(t->hangups), immortal};
-    f->private_data = tf;
-    return 0;
-}
-
 static int tty_open(struct inode *ip, struct file *f)
 {
-    bool is_console = dev_major(ip->rdev) == TTYAUX_MAJOR;
-    int err = open_tty(&console, f, is_console);
+    bool aux = dev_major(ip->rdev) == TTYAUX_MAJOR, own = aux && dev_minor(ip->rdev) == 0;
+    struct tty *t = own ? tty_current() : &console;
+    struct tty_file *tf;
 
-    if (!err && !is_console && !(f->flags & O_NOCTTY))
-        tty_acquire_on_open(&console);
-    return err;
-}
-
-static int current_tty_open(struct inode *ip, struct file *f)
-{
-    struct tty *t = tty_current();
-
-    (void)ip;
-    return t ? open_tty(t, f, false) : -ENXIO;
+    if (!t)
+        return -ENXIO;
+    tf = kmalloc(sizeof(*tf), 0);
+    if (!tf)
+        return -ENOMEM;
+    *tf = (struct tty_file){t, READ_ONCE(t->hangups), .immortal = aux && !own};
+    f->private_data = tf;
+    if (!aux && !(f->flags & O_NOCTTY))
+        (void)tty_acquire(t, false); /* where it can be had */
+    return 0;
 }
 
 static void tty_release(struct file *f)
@@ -146,14 +125,6 @@ static size_t take(struct tty *t, char *buf, size_t len, bool *line_done)
     tty_update_throttle(t);
     spin_unlock_irqrestore(&t->lock, flags);
     return n;
-}
-
-/* How many bytes a raw read of len waits for: VMIN, or one when only a time-out counts. */
-static size_t raw_minimum(const struct tty *t, size_t len)
-{
-    size_t min = READ_ONCE(t->termios.c_cc[VMIN]);
-
-    return MIN(min, len);
 }
 
 static uint64_t raw_deadline(const struct tty *t, size_t have)
@@ -174,7 +145,8 @@ static int wait_for_input(struct file *f, struct tty *t, size_t have, size_t len
     int err;
 
     if (!canonical) {
-        size_t min = raw_minimum(t, len);
+        /* VMIN, or one byte when only a time-out counts. */
+        size_t min = MIN((size_t)READ_ONCE(t->termios.c_cc[VMIN]), len);
 
         deadline = raw_deadline(t, have);
         if (min ? have >= min : have || deadline == NO_DEADLINE)
@@ -196,12 +168,10 @@ static ssize_t tty_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
     int err = 0;
 
     (void)pos;
-    while (total < len) {
+    while (total < len && !hung_up(f)) {
         bool line_done;
         size_t n;
 
-        if (hung_up(f))
-            break;
         err = tty_check_background(t, SIGTTIN);
         if (err)
             break;
@@ -211,13 +181,11 @@ static ssize_t tty_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
             break;
         }
         total += n;
-        if (line_done || total == len)
+        /* A line's end; or the rest of the line was thrown away meanwhile. */
+        if (line_done || (!n && total && tty_canonical(t)))
             break;
-        if (n)
-            continue;
-        if (total && tty_canonical(t)) /* the rest of the line was thrown away meanwhile */
-            break;
-        err = wait_for_input(f, t, total, len);
+        if (!n)
+            err = wait_for_input(f, t, total, len);
         if (err)
             break;
     }
@@ -238,30 +206,20 @@ static size_t output(struct tty *t, const char *s, size_t len)
 /* Bytes of s that went out; fewer than len only for a reason, given in *err. */
 static size_t write_chunk(struct file *f, struct tty *t, const char *s, size_t len, int *err)
 {
-    size_t done = 0, n = 0;
+    size_t done = 0, n;
 
-    for (;;) {
-        done += output(t, s + done, len - done);
-        if (done == len)
-            return done;
-        if (nonblocking(f)) {
+    while (done < len && !*err) {
+        n = output(t, s + done, len - done);
+        if (!n && nonblocking(f))
             *err = -EAGAIN;
-            return done;
-        }
-        *err = wait_event_interruptible(&t->write_wait,
-                                        hung_up(f) || (n = output(t, s + done, len - done)));
+        else if (!n)
+            *err = wait_event_interruptible(&t->write_wait,
+                                            hung_up(f) || (n = output(t, s + done, len - done)));
         done += n;
-        n = 0;
         if (hung_up(f))
             *err = -EIO;
-        if (*err)
-            return done;
     }
-}
-
-static int check_output(struct tty *t)
-{
-    return READ_ONCE(t->termios.c_lflag) & TOSTOP ? tty_check_background(t, SIGTTOU) : 0;
+    return done;
 }
 
 static ssize_t tty_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
@@ -269,9 +227,11 @@ static ssize_t tty_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
     struct tty *t = tty_of(f);
     char chunk[CHUNK];
     size_t total = 0;
-    int err = hung_up(f) ? -EIO : check_output(t);
+    int err = hung_up(f) ? -EIO : 0;
 
     (void)pos;
+    if (!err && READ_ONCE(t->termios.c_lflag) & TOSTOP)
+        err = tty_check_background(t, SIGTTOU);
     while (total < len && !err) {
         size_t n = MIN(len - total, sizeof(chunk));
 
@@ -306,48 +266,14 @@ static int tty_ioctl(struct file *f, unsigned cmd, uint64_t arg)
     return hung_up(f) ? -EIO : tty_do_ioctl(tty_of(f), cmd, arg);
 }
 
-static off_t tty_lseek(struct file *f, off_t off, int whence)
-{
-    (void)f, (void)off, (void)whence;
-    return -ESPIPE;
-}
-
 const struct file_ops tty_file_ops = {
     .open = tty_open,
     .release = tty_release,
     .read = tty_read,
     .write = tty_write,
-    .lseek = tty_lseek,
     .ioctl = tty_ioctl,
     .poll = tty_poll,
 };
-
-const struct file_ops current_tty_ops = {
-    .open = current_tty_open,
-    .release = tty_release,
-    .read = tty_read,
-    .write = tty_write,
-    .lseek = tty_lseek,
-    .ioctl = tty_ioctl,
-    .poll = tty_poll,
-};
-
-void tty_describe(struct tty *t, uint32_t *rdev, int *foreground)
-{
-    *rdev = t ? make_dev(TTY_MAJOR, 64) : 0;
-    *foreground = t ? READ_ONCE(t->pgid) : -1;
-}
-
-static int register_names(void)
-{
-    int err = chrdev_register(TTYAUX_MAJOR, 1, "console", 0600, &tty_file_ops);
-
-    if (!err)
-        err = chrdev_register(TTYAUX_MAJOR, 0, "tty", 0666, &current_tty_ops);
-    if (!err)
-        err = chrdev_register(TTY_MAJOR, 64, "ttyS0", 0620, &tty_file_ops);
-    return err;
-}
 
 void tty_init(void)
 {
@@ -355,7 +281,6 @@ void tty_init(void)
     waitq_init(&console.read_wait);
     waitq_init(&console.write_wait);
     tty_line_init(&console);
-    BUG_ON(register_names());
     uart_drained = console_drained;
     uart_receive = console_receive;
 }

@@ -5,7 +5,7 @@
  * that finds the output ring full is lost.
  */
 #include "drivers/block.h"
-#include "fs/tty_internal.h"
+#include "fs/tty.h"
 #include "lib/string.h"
 
 #include <asm/signal.h>
@@ -25,6 +25,7 @@ void tty_line_init(struct tty *t)
     t->termios.c_cflag = B38400 | CS8 | CREAD | HUPCL | CLOCAL;
     t->termios.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
     memcpy(t->termios.c_cc, cc, sizeof(cc));
+    t->termios.c_ispeed = t->termios.c_ospeed = 38400;
     t->winsize.ws_row = 24;
     t->winsize.ws_col = 80;
 }
@@ -55,7 +56,7 @@ static bool is_utf8_continuation(const struct tty *t, uint8_t c)
     return iflag(t, IUTF8) && (c & 0xc0) == 0x80;
 }
 
-/* ---- Output ------------------------------------------------------------------------------------ */
+/* ---- Output ---------------------------------------------------------------------------------- */
 
 static unsigned column_after(const struct tty *t, unsigned column, uint8_t c)
 {
@@ -88,20 +89,16 @@ static size_t put_plain(struct tty *t, const char *s, size_t len)
     return n;
 }
 
-size_t tty_output(struct tty *t, const char *s, size_t len)
+static size_t put(struct tty *t, const char *s, size_t len)
 {
     size_t done = 0;
 
-    if (t->stopped)
-        return 0;
     while (done < len) {
         size_t run = plain_run(t, s + done, len - done);
         size_t n = run ? put_plain(t, s + done, run) : 0;
 
         done += n;
-        if (n < run || done == len)
-            break;
-        if (!uart_reserve(2))
+        if (n < run || done == len || !uart_reserve(2))
             break;
         put_plain(t, "\r\n", 2);
         done++;
@@ -109,20 +106,22 @@ size_t tty_output(struct tty *t, const char *s, size_t len)
     return done;
 }
 
+size_t tty_output(struct tty *t, const char *s, size_t len)
+{
+    return t->stopped ? 0 : put(t, s, len);
+}
+
 static void echo_text(struct tty *t, const char *s, size_t len)
 {
-    if (uart_reserve(len))
-        put_plain(t, s, len);
+    if (lflag(t, ECHO) && uart_reserve(len))
+        put(t, s, len);
 }
 
 static void echo(struct tty *t, uint8_t c)
 {
-    char text[2] = {'^', c ^ 0x40};
+    const char text[2] = {'^', (char)(c ^ 0x40)};
 
-    if (c == '\n')
-        echo_text(t, t->termios.c_oflag & OPOST ? "\r\n" : "\n",
-                  t->termios.c_oflag & OPOST ? 2 : 1);
-    else if (is_control(c) && c != '\t' && lflag(t, ECHOCTL))
+    if (is_control(c) && c != '\t' && c != '\n' && lflag(t, ECHOCTL))
         echo_text(t, text, 2);
     else
         echo_text(t, (const char *)&c, 1);
@@ -134,35 +133,16 @@ static void echo_erase(struct tty *t, unsigned columns)
         echo_text(t, "\b \b", 3);
 }
 
-/* ---- The line being edited ---------------------------------------------------------------------- */
+/* ---- The line being edited ------------------------------------------------------------------- */
 
-static char *byte_at(struct tty *t, unsigned position)
+static uint16_t *place(struct tty *t, unsigned position)
 {
     return &t->input[position % TTY_INPUT];
 }
 
-static void mark_line_end(struct tty *t, unsigned position, bool end)
+static uint8_t byte_at(struct tty *t, unsigned position)
 {
-    uint64_t bit = 1UL << position % 64;
-    uint64_t *word = &t->line_ends[position % TTY_INPUT / 64];
-
-    *word = end ? *word | bit : *word & ~bit;
-}
-
-static bool is_line_end(const struct tty *t, unsigned position)
-{
-    return t->line_ends[position % TTY_INPUT / 64] >> position % 64 & 1;
-}
-
-static bool is_eof_mark(const struct tty *t, unsigned position)
-{
-    return is_line_end(t, position) && t->input[position % TTY_INPUT] == '\0';
-}
-
-static void store(struct tty *t, uint8_t c, bool ends_line)
-{
-    *byte_at(t, t->head) = c;
-    mark_line_end(t, t->head++, ends_line);
+    return (uint8_t)*place(t, position);
 }
 
 /* How many columns the echo of the line takes from its beginning up to `end`. */
@@ -171,7 +151,7 @@ static unsigned line_width(struct tty *t, unsigned end)
     unsigned column = t->line_column;
 
     for (unsigned i = t->line_start; i != end; i++) {
-        uint8_t c = *byte_at(t, i);
+        uint8_t c = byte_at(t, i);
 
         if (is_control(c) && c != '\t')
             column += lflag(t, ECHOCTL) ? 2 : 0;
@@ -185,12 +165,10 @@ static void erase_char(struct tty *t)
 {
     unsigned before = line_width(t, t->head);
 
-    while (t->head != t->line_start && is_utf8_continuation(t, *byte_at(t, t->head - 1)))
+    while (t->head != t->line_start && is_utf8_continuation(t, byte_at(t, t->head - 1)))
         t->head--;
     if (t->head != t->line_start)
         t->head--;
-    if (!lflag(t, ECHO))
-        return;
     if (lflag(t, ECHOE))
         echo_erase(t, before - line_width(t, t->head));
     else
@@ -205,17 +183,17 @@ static bool is_word_char(uint8_t c)
 
 static void erase_word(struct tty *t)
 {
-    while (t->head != t->line_start && !is_word_char(*byte_at(t, t->head - 1)))
+    while (t->head != t->line_start && !is_word_char(byte_at(t, t->head - 1)))
         erase_char(t);
-    while (t->head != t->line_start && is_word_char(*byte_at(t, t->head - 1)))
+    while (t->head != t->line_start && is_word_char(byte_at(t, t->head - 1)))
         erase_char(t);
 }
 
 static void kill_line(struct tty *t)
 {
-    if (lflag(t, ECHO) && lflag(t, ECHOE) && lflag(t, ECHOKE)) {
+    if (lflag(t, ECHOE) && lflag(t, ECHOKE)) {
         echo_erase(t, line_width(t, t->head));
-    } else if (lflag(t, ECHO)) {
+    } else {
         echo(t, t->termios.c_cc[VKILL]);
         if (lflag(t, ECHOK))
             echo(t, '\n');
@@ -229,33 +207,34 @@ static void reprint_line(struct tty *t)
     echo(t, '\n');
     t->line_column = 0;
     for (unsigned i = t->line_start; i != t->head; i++)
-        echo(t, *byte_at(t, i));
-}
-
-static void end_line(struct tty *t, uint8_t c)
-{
-    store(t, c, true);
-    t->line_start = t->head;
-}
-
-/* One place is kept for the byte that ends the line. */
-static bool input_full(const struct tty *t)
-{
-    return t->head - t->tail >= TTY_INPUT - 1;
+        echo(t, byte_at(t, i));
 }
 
 static void insert(struct tty *t, uint8_t c)
 {
-    if (input_full(t)) {
+    if (t->head - t->tail >=
+        TTY_INPUT - 1) { /* the last place is for the byte that ends the line */
         if (iflag(t, IMAXBEL))
-            echo_text(t, "\a", 1);
+            (void)put(t, "\a", 1);
         return;
     }
     if (t->head == t->line_start)
         t->line_column = t->column;
-    if (lflag(t, ECHO))
+    echo(t, c);
+    *place(t, t->head++) = c;
+}
+
+/* c: what ends it, 0: the end of file, which is not echoed. */
+static void end_line(struct tty *t, uint8_t c)
+{
+    if (t->head - t->tail >= TTY_INPUT)
+        return;
+    if (c)
         echo(t, c);
-    store(t, c, false);
+    if (c == '\n' && lflag(t, ECHONL) && !lflag(t, ECHO))
+        put(t, "\n", 1);
+    *place(t, t->head++) = c | TTY_LINE_END;
+    t->line_start = t->head;
 }
 
 /* True if c was an editing command. */
@@ -271,8 +250,7 @@ static bool edit(struct tty *t, uint8_t c)
     } else if (extended && is_cc(t, c, VWERASE)) {
         erase_word(t);
     } else if (extended && is_cc(t, c, VREPRINT)) {
-        if (lflag(t, ECHO))
-            reprint_line(t);
+        reprint_line(t);
     } else {
         return false;
     }
@@ -288,21 +266,15 @@ static void canonical_input(struct tty *t, uint8_t c)
 {
     if (edit(t, c))
         return;
-    if (is_cc(t, c, VEOF)) {
-        if (t->head - t->tail < TTY_INPUT)
-            end_line(t, '\0');
-    } else if (ends_line(t, c)) {
-        if (t->head - t->tail >= TTY_INPUT)
-            return;
-        if (lflag(t, ECHO) || (c == '\n' && lflag(t, ECHONL)))
-            echo(t, c);
+    if (is_cc(t, c, VEOF))
+        end_line(t, '\0');
+    else if (ends_line(t, c))
         end_line(t, c);
-    } else {
+    else
         insert(t, c);
-    }
 }
 
-/* ---- Every byte typed ---------------------------------------------------------------------------- */
+/* ---- Every byte typed ------------------------------------------------------------------------ */
 
 static int signal_of(const struct tty *t, uint8_t c)
 {
@@ -321,14 +293,6 @@ static bool flow_control(struct tty *t, uint8_t c)
         return false;
     t->stopped = is_cc(t, c, VSTOP);
     return true;
-}
-
-static void plain_input(struct tty *t, uint8_t c)
-{
-    if (lflag(t, ICANON))
-        canonical_input(t, c);
-    else
-        insert(t, c);
 }
 
 int tty_input(struct tty *t, uint8_t c)
@@ -355,21 +319,21 @@ int tty_input(struct tty *t, uint8_t c)
         if (!lflag(t, NOFLSH))
             tty_flush_input(t);
         t->stopped = false;
-        if (lflag(t, ECHO))
-            echo(t, c);
+        echo(t, c);
         return sig;
     }
     if (lflag(t, ICANON) && lflag(t, IEXTEN) && is_cc(t, c, VLNEXT)) {
         t->literal_next = true;
-        if (lflag(t, ECHO))
-            echo_text(t, "^\b", 2);
-        return 0;
+        echo_text(t, "^\b", 2);
+    } else if (lflag(t, ICANON)) {
+        canonical_input(t, c);
+    } else {
+        insert(t, c);
     }
-    plain_input(t, c);
     return 0;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 size_t tty_readable(const struct tty *t)
 {
@@ -383,13 +347,14 @@ static size_t take_line(struct tty *t, char *buf, size_t len, bool *line_done)
     size_t n = 0;
 
     while (n < len && t->tail != t->line_start && !*line_done) {
-        *line_done = is_line_end(t, t->tail);
-        if (!is_eof_mark(t, t->tail))
-            buf[n++] = *byte_at(t, t->tail);
-        t->tail++;
+        uint16_t c = *place(t, t->tail++);
+
+        *line_done = c & TTY_LINE_END;
+        if (c != TTY_LINE_END)
+            buf[n++] = (char)c;
     }
     /* An end of file right behind a full buffer would read as a second, empty line. */
-    if (!*line_done && t->tail != t->line_start && is_eof_mark(t, t->tail)) {
+    if (!*line_done && t->tail != t->line_start && *place(t, t->tail) == TTY_LINE_END) {
         t->tail++;
         *line_done = true;
     }
@@ -404,9 +369,7 @@ size_t tty_take(struct tty *t, char *buf, size_t len, bool *line_done)
     if (tty_canonical(t))
         return take_line(t, buf, len, line_done);
     for (n = 0; n < len && t->tail != t->head; n++)
-        buf[n] = *byte_at(t, t->tail++);
-    if (t->tail == t->head)
-        t->line_start = t->head;
+        buf[n] = (char)byte_at(t, t->tail++);
     return n;
 }
 
@@ -418,17 +381,18 @@ void tty_flush_input(struct tty *t)
 
 /* What is there when canonical mode begins counts as one line; what is there when it ends is read
  * as it stands. */
-void tty_set_termios(struct tty *t, const struct termios *new)
+void tty_set_termios(struct tty *t, const struct termios2 *new)
 {
-    bool mode_changes = (t->termios.c_lflag ^ new->c_lflag) & ICANON;
+    bool line_begins = new->c_lflag & ~t->termios.c_lflag &ICANON;
 
     t->termios = *new;
-    if (!(t->termios.c_iflag & IXON))
+    if (!iflag(t, IXON))
         t->stopped = false;
-    if (!mode_changes || !(new->c_lflag &ICANON))
+    if (!line_begins)
         return;
-    memset(t->line_ends, 0, sizeof(t->line_ends));
+    for (unsigned i = t->tail; i != t->head; i++)
+        *place(t, i) = byte_at(t, i);
     t->line_start = t->head;
     if (t->head != t->tail)
-        mark_line_end(t, t->head - 1, true);
+        *place(t, t->head - 1) |= TTY_LINE_END;
 }

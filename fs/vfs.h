@@ -338,10 +338,7 @@ void poll_add(struct poll_table *pt, struct waitq *wq);
 
 /* ---- Registries ------------------------------------------------------------------------------ */
 void fs_register(struct fs_type *t);
-/* Character devices by number; block devices come from drivers/block.h. */
-int chrdev_register(unsigned major, unsigned minor, const char *name, uint32_t mode,
-                    const struct file_ops *ops); /* appears in /dev */
-const struct file_ops *chrdev_find(uint32_t rdev);
+const struct file_ops *chrdev_find(uint32_t rdev); /* character devices: fs/devfs.c */
 extern const struct file_ops blkdev_file_ops, fifo_file_ops, regular_file_ops;
 
 static inline uint32_t make_dev(unsigned major, unsigned minor) /* Linux's 32-bit encoding */

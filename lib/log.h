@@ -21,7 +21,7 @@ void klog(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 #define pr_warn(...) klog(LOG_WARN, __VA_ARGS__)
 #define pr_info(...) klog(LOG_INFO, __VA_ARGS__)
 
-/* The ring, for syslog(2), /dev/kmsg and panics. Offsets count all bytes ever logged. */
+/* The ring, for syslog(2) and panics. Offsets count all bytes ever logged. */
 uint64_t log_start(void); /* offset of the oldest byte still kept */
 uint64_t log_end(void);
 /* Copies up to len bytes from *off on (moved up to log_start() first) and advances *off. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "drivers/block.h"
-#include "fs/tty_internal.h"
+#include "fs/tty.h"
 
 static unsigned checks;
 static char out[8192];
@@ -181,7 +181,7 @@ static void test_mapping(void)
 
 static void set_canonical(bool on)
 {
-    struct termios new = t->termios;
+    struct termios2 new = t->termios;
 
     new.c_lflag = on ? new.c_lflag | ICANON : new.c_lflag & ~ICANON;
     tty_set_termios(t, &new);
