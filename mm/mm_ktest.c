@@ -12,6 +12,7 @@
 #include "mm/kmalloc.h"
 #include "mm/kmap.h"
 #include "mm/page.h"
+#include "mm/pagecache.h"
 #include "mm/vma.h"
 
 #define ANON_MAX (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -144,6 +145,38 @@ KTEST(kernel_stacks_have_guards)
         KCHECK(!pagetable_lookup(&kernel_pagetable, va, &e, &level) && kstack_is_guard(va, &slot));
     KCHECK((top - 1) >> KSTACK_VALID_BIT & 1);
     kstack_free(top);
+}
+
+static bool write_page_at(struct mapping *m, uint64_t index)
+{
+    static const char byte = 1;
+
+    return mapping_write(m, 0, &byte, 1, (off_t)(index << PAGE_SHIFT)) == 1;
+}
+
+/* Holes, the end of a tree node, and what lies beyond the tree. */
+KTEST(cached_pages_by_range)
+{
+    struct mapping *m = kzalloc(sizeof(*m));
+    struct page *pages[16];
+    size_t before = pagecache_page_count();
+
+    KCHECK(m);
+    mapping_init(m, NULL);
+    KCHECK(pagecache_lookup_range(m, 60, 16, pages) == 0 && !pages[0] && !pages[15]);
+    KCHECK(write_page_at(m, 61) && write_page_at(m, 63) && write_page_at(m, 64));
+    KCHECK(pagecache_lookup_range(m, 60, 16, pages) == 3);
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
+        KCHECK(!pages[i] == (i != 1 && i != 3 && i != 4));
+        KCHECK(!pages[i] || (pages[i]->index == 60 + i && page_refs(pages[i]) == 2));
+    }
+    page_put(pages[1]);
+    page_put(pages[3]);
+    page_put(pages[4]);
+    KCHECK(pagecache_lookup_range(m, UINT64_MAX - 3, 4, pages) == 0 && !pages[3]);
+    mapping_destroy(m);
+    kfree(m);
+    KCHECK(pagecache_page_count() == before);
 }
 
 static unsigned printed_lines;

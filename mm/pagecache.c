@@ -199,17 +199,35 @@ bool cache_lock_page(struct mapping *m, struct page *p)
     return false;
 }
 
+unsigned pagecache_lookup_range(struct mapping *m, uint64_t first, unsigned n, struct page **out)
+{
+    unsigned found = 0, run;
+
+    spin_lock(&m->lock);
+    for (unsigned i = 0; i < n; i += run) {
+        void *const *slots = radix_slots(&m->tree, first + i, &run);
+
+        run = MIN(run, n - i);
+        for (unsigned k = i; k < i + run; k++) {
+            out[k] = slots ? slots[k - i] : NULL;
+            if (!out[k] || !page_test(out[k], PG_UPTODATE)) {
+                out[k] = NULL;
+                continue;
+            }
+            page_get(out[k]);
+            page_touch(out[k]);
+            found++;
+        }
+    }
+    spin_unlock(&m->lock);
+    return found;
+}
+
 struct page *mapping_find_page(struct mapping *m, uint64_t index)
 {
-    struct page *p = cache_find(m, index);
+    struct page *p;
 
-    if (p && !page_test(p, PG_UPTODATE)) {
-        page_put(p);
-        return NULL;
-    }
-    if (p)
-        page_touch(p);
-    return p;
+    return pagecache_lookup_range(m, index, 1, &p) ? p : NULL;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------- */

@@ -69,6 +69,8 @@ void mapping_destroy(struct mapping *m);
 struct page *mapping_read_page(struct mapping *m, uint64_t index);
 /* As above, but only if it is there and up to date now: never sleeps. NULL otherwise. */
 struct page *mapping_find_page(struct mapping *m, uint64_t index);
+/* The same for n pages: out[i] is the one at first + i, or NULL. Returns how many were found. */
+unsigned pagecache_lookup_range(struct mapping *m, uint64_t first, unsigned n, struct page **out);
 /* For writing: locked, referenced; read first unless it is overwritten whole or lies beyond size.
  * The caller must then fill [from, to): where that is the whole page, it held nothing. err_ptr. */
 struct page *mapping_write_begin(struct mapping *m, uint64_t index, unsigned from, unsigned to);

@@ -38,15 +38,22 @@ static bool fits(uint64_t index, unsigned height)
     return height >= MAX_HEIGHT || !(index >> (BITS * height));
 }
 
+void *const *radix_slots(const struct radix_tree *t, uint64_t index, unsigned *n)
+{
+    const struct radix_node *node = fits(index, t->height) ? t->root : NULL;
+
+    *n = SLOTS - slot_of(index, 1);
+    for (unsigned level = t->height; level > 1 && node; level--)
+        node = node->slots[slot_of(index, level)];
+    return node ? &node->slots[slot_of(index, 1)] : NULL;
+}
+
 void *radix_lookup(const struct radix_tree *t, uint64_t index)
 {
-    void *p = t->root;
+    unsigned n;
+    void *const *slot = radix_slots(t, index, &n);
 
-    if (!p || !fits(index, t->height))
-        return NULL;
-    for (unsigned level = t->height; level && p; level--)
-        p = ((struct radix_node *)p)->slots[slot_of(index, level)];
-    return p;
+    return slot ? *slot : NULL;
 }
 
 /* ---- Insertion -------------------------------------------------------------------------------- */

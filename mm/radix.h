@@ -24,6 +24,8 @@ struct radix_spares {
 void radix_init(void); /* boot */
 
 void *radix_lookup(const struct radix_tree *t, uint64_t index);
+/* The slots of index and of those after it, as far as one node goes: *n of them. NULL: all empty. */
+void *const *radix_slots(const struct radix_tree *t, uint64_t index, unsigned *n);
 /* 0, -EEXIST, or -EAGAIN: radix_reserve without the lock, then try again. */
 int radix_insert(struct radix_tree *t, uint64_t index, void *item,
                  struct radix_spares *s) must_check;
