@@ -99,11 +99,14 @@ static void add_block(struct cursor *c, struct page *p, unsigned off, uint32_t p
 /* Where a block is, from the piece at hand if it is in there; about `more` blocks will follow. */
 static int locate(struct cursor *c, uint64_t logical, unsigned more, uint32_t *physical)
 {
+    struct mutex *lock = &ext2_inode_of(c->ip)->map_lock;
     int err = 0;
 
     if (logical < c->logical || logical >= c->logical + c->n) {
         c->logical = logical;
+        mutex_lock(lock); /* a truncation may be freeing the blocks above a hole in the last page */
         err = ext2_map(c->ip, logical, more, &c->physical, &c->n);
+        mutex_unlock(lock);
         if (err)
             c->n = 0;
     }
