@@ -159,11 +159,6 @@ static ssize_t blkdev_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
     return n;
 }
 
-static ssize_t blkdev_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
-{
-    return transfer(device_of(f), false, 0, buf, clip(device_of(f), pos, len), pos);
-}
-
 static ssize_t blkdev_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
 {
     size_t fits = clip(device_of(f), *pos, len);
@@ -229,7 +224,6 @@ const struct file_ops blkdev_file_ops = {
     .open = blkdev_open,
     .read = blkdev_read,
     .write = blkdev_write,
-    .read_kernel = blkdev_read_kernel,
     .lseek = blkdev_lseek,
     .ioctl = blkdev_ioctl,
     .fsync = blkdev_fsync,

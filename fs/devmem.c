@@ -45,22 +45,13 @@ static ssize_t null_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
     return 0;
 }
 
-static ssize_t null_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
+static ssize_t null_writev(struct file *f, struct uio *u, off_t *pos)
 {
-    (void)f, (void)ubuf, (void)pos;
-    return len;
-}
+    size_t n = u->left;
 
-static ssize_t null_write_kernel(struct file *f, const void *buf, size_t len, off_t *pos)
-{
-    (void)f, (void)buf, (void)pos;
-    return len;
-}
-
-static ssize_t null_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
-{
-    (void)f, (void)buf, (void)len, (void)pos;
-    return 0;
+    (void)f, (void)pos;
+    u->left = 0;
+    return (ssize_t)n;
 }
 
 static off_t stay_at_zero(struct file *f, off_t off, int whence)
@@ -73,13 +64,6 @@ static ssize_t zero_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
 {
     (void)f, (void)pos;
     return fill_user(ubuf, len, PIECE, clear_user);
-}
-
-static ssize_t zero_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
-{
-    (void)f, (void)pos;
-    memset(buf, 0, len);
-    return len;
 }
 
 static ssize_t full_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
@@ -100,13 +84,6 @@ static ssize_t random_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
 {
     (void)f, (void)pos;
     return fill_user(ubuf, len, RANDOM_PIECE, fill_random);
-}
-
-static ssize_t random_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
-{
-    (void)f, (void)pos;
-    random_bytes(buf, len);
-    return len;
 }
 
 static int absorb(uaddr_t from, size_t n)
@@ -221,22 +198,16 @@ static off_t kmsg_lseek(struct file *f, off_t off, int whence)
 }
 
 static const struct file_ops null_ops = {.read = null_read,
-                                         .write = null_write,
-                                         .read_kernel = null_read_kernel,
-                                         .write_kernel = null_write_kernel,
+                                         .writev = null_writev,
                                          .lseek = stay_at_zero};
 static const struct file_ops zero_ops = {.read = zero_read,
-                                         .write = null_write,
-                                         .read_kernel = zero_read_kernel,
-                                         .write_kernel = null_write_kernel,
+                                         .writev = null_writev,
                                          .lseek = stay_at_zero};
 static const struct file_ops full_ops = {.read = zero_read,
                                          .write = full_write,
-                                         .read_kernel = zero_read_kernel,
                                          .lseek = stay_at_zero};
 static const struct file_ops random_ops = {.read = random_read,
                                            .write = random_write,
-                                           .read_kernel = random_read_kernel,
                                            .lseek = stay_at_zero};
 static const struct file_ops kmsg_ops = {.read = kmsg_read,
                                          .write = kmsg_write,

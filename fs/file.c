@@ -191,5 +191,9 @@ void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid)
 
 ssize_t file_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
 {
-    return f->ops->read_kernel ? f->ops->read_kernel(f, buf, len, pos) : -EINVAL;
+    struct uio u = uio_kernel(buf, len);
+    struct mapping *m = file_mapping(f);
+    int err = m ? mapping_read(m, &u, pos) : -EINVAL;
+
+    return u.left < len ? (ssize_t)(len - u.left) : err;
 }

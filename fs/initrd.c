@@ -107,9 +107,9 @@ static struct inode *find_parent(struct inode *root, const char *path, const cha
 
 static int fill_file(struct inode *ip, const char *data, size_t len)
 {
-    ssize_t n = len ? mapping_write(&ip->mapping, 0, data, len, 0) : 0;
+    struct uio u = uio_kernel(data, len);
 
-    return n < 0 ? (int)n : n == (ssize_t)len ? 0 : -ENOSPC;
+    return mapping_write(&ip->mapping, &u, 0);
 }
 
 static int add_entry(struct inode *root, const char *path, const uint32_t *f, const char *data)

@@ -394,18 +394,17 @@ int inode_write_dirty(struct superblock *sb, bool wait)
 
 int inode_sync(struct inode *ip, bool data_only)
 {
-    int err = mapping_writeback(&ip->mapping, 0, UINT64_MAX, true), err2;
+    int err, err2;
     bool was_dirty;
 
     (void)data_only; /* size and blocks travel with the attributes */
+    mapping_writeback(&ip->mapping, true);
     spin_lock(&icache_lock);
     was_dirty = ip->dirty;
     if (was_dirty)
         clean_locked(ip);
     spin_unlock(&icache_lock);
-    err2 = was_dirty ? write_attributes(ip, true) : 0;
-    if (!err)
-        err = err2;
+    err = was_dirty ? write_attributes(ip, true) : 0;
     if (ip->sb->ops->sync) {
         err2 = ip->sb->ops->sync(ip->sb, true);
         if (!err)

@@ -86,92 +86,47 @@ static void wake_everybody(struct pipe *p)
 
 /* ---- The ring --------------------------------------------------------------------------------- */
 
-/* The other side of a transfer: pieces of user memory, or one of kernel memory. */
-struct cursor {
-    const struct user_iov *iov;
-    const char *kernel;
-    size_t offset; /* in *iov, or in kernel */
-    size_t left;   /* in all */
-};
-
-static struct cursor cursor_of(const struct user_iov *iov, unsigned n)
-{
-    struct cursor c = {.iov = iov};
-
-    for (unsigned i = 0; i < n; i++)
-        c.left += iov[i].len;
-    return c;
-}
-
-/* Bytes that can be moved in one copy between the ring at `at` and the cursor. */
-static size_t piece(struct cursor *c, size_t at, size_t n)
-{
-    n = MIN(n, PAGE_SIZE - (at & PAGE_MASK));
-    n = MIN(n, c->left);
-    if (c->kernel)
-        return n;
-    while (c->offset == c->iov->len) {
-        c->iov++;
-        c->offset = 0;
-    }
-    return MIN(n, c->iov->len - c->offset);
-}
-
-static void advance(struct cursor *c, size_t n)
-{
-    c->offset += n;
-    c->left -= n;
-}
-
 /* pipe->lock held, the pipe not empty. Bytes taken, or -EFAULT. */
-static ssize_t take(struct pipe *p, struct cursor *c)
+static ssize_t take(struct pipe *p, struct uio *u)
 {
-    size_t done = 0;
+    size_t total = u->left;
 
-    while (p->len && c->left) {
-        size_t n = piece(c, p->start, p->len);
+    while (p->len && u->left) {
+        size_t n = MIN(MIN(p->len, u->left), PAGE_SIZE - (p->start & PAGE_MASK));
         char *from = (char *)page_va(p->pages[p->start >> PAGE_SHIFT]) + (p->start & PAGE_MASK);
+        size_t moved = uio_put(u, from, n);
 
-        if (copy_to_user(c->iov->base + c->offset, from, n))
-            return done ? (ssize_t)done : -EFAULT;
-        advance(c, n);
-        done += n;
-        p->start += n;
+        p->start += moved;
         if (p->start == capacity(p))
             p->start = 0;
-        WRITE_ONCE(p->len, p->len - n);
+        WRITE_ONCE(p->len, p->len - moved);
+        if (moved < n)
+            break;
     }
     if (!p->len)
         p->start = 0;
-    return (ssize_t)done;
+    return u->left < total ? (ssize_t)(total - u->left) : -EFAULT;
 }
 
-/* pipe->lock held: puts at most `room` bytes in. Bytes put, or -EFAULT, -ENOMEM. */
-static ssize_t put(struct pipe *p, struct cursor *c, size_t room)
+/* pipe->lock held: puts at most `room` bytes in. 0, -EFAULT, -ENOMEM. */
+static int put(struct pipe *p, struct uio *u, size_t room)
 {
-    size_t done = 0;
-
-    while (room && c->left) {
+    while (room && u->left) {
         size_t end = p->start + p->len, at = end < capacity(p) ? end : end - capacity(p);
-        size_t n = piece(c, at, room);
+        size_t n = MIN(MIN(room, u->left), PAGE_SIZE - (at & PAGE_MASK)), moved;
         struct page **slot = &p->pages[at >> PAGE_SHIFT];
-        char *to;
 
         if (!*slot)
             *slot = page_alloc(0);
         if (!*slot)
-            return done ? (ssize_t)done : -ENOMEM;
-        to = (char *)page_va(*slot) + (at & PAGE_MASK);
-        if (c->kernel)
-            memcpy(to, c->kernel + c->offset, n);
-        else if (copy_from_user(to, c->iov->base + c->offset, n))
-            return done ? (ssize_t)done : -EFAULT;
-        advance(c, n);
-        done += n;
-        room -= n;
-        WRITE_ONCE(p->len, p->len + n);
+            return -ENOMEM;
+        moved = uio_get(u, (char *)page_va(*slot) + (at & PAGE_MASK), n);
+        room -= moved;
+        WRITE_ONCE(p->len, p->len + moved);
+        if (moved < n)
+            return -EFAULT;
     }
-    return (ssize_t)done;
+    return 0;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------- */
@@ -186,15 +141,14 @@ static bool nonblocking(struct file *f)
     return atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK;
 }
 
-static ssize_t pipe_readv(struct file *f, const struct user_iov *iov, unsigned niov, off_t *pos)
+static ssize_t pipe_readv(struct file *f, struct uio *u, off_t *pos)
 {
     struct pipe *p = f->private_data;
-    struct cursor c = cursor_of(iov, niov);
     bool wake;
     ssize_t n;
 
     (void)pos;
-    if (!c.left)
+    if (!u->left)
         return 0;
     mutex_lock(&p->lock);
     while (unlikely(!p->len)) {
@@ -209,19 +163,12 @@ static ssize_t pipe_readv(struct file *f, const struct user_iov *iov, unsigned n
             return n;
         mutex_lock(&p->lock);
     }
-    n = take(p, &c);
+    n = take(p, u);
     wake = capacity(p) - p->len >= PIPE_BUF; /* [1] */
     mutex_unlock(&p->lock);
     if (wake)
         waitq_wake_all(&p->write_wait);
     return n;
-}
-
-static ssize_t pipe_read(struct file *f, uaddr_t buf, size_t len, off_t *pos)
-{
-    struct user_iov iov = {buf, len};
-
-    return pipe_readv(f, &iov, 1, pos);
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------- */
@@ -232,8 +179,8 @@ static bool writable(const struct pipe *p, size_t need)
     return capacity(p) - READ_ONCE(p->len) >= need || !READ_ONCE(p->readers);
 }
 
-/* One round, pipe->lock held. Bytes put; -EAGAIN: no room for `need`. */
-static ssize_t write_some(struct pipe *p, struct cursor *c, size_t need, bool *was_empty)
+/* One round, pipe->lock held. 0, or why it ended; -EAGAIN: no room for `need`. */
+static int write_some(struct pipe *p, struct uio *u, size_t need, bool *was_empty)
 {
     size_t room = capacity(p) - p->len;
 
@@ -242,55 +189,31 @@ static ssize_t write_some(struct pipe *p, struct cursor *c, size_t need, bool *w
     if (room < need)
         return -EAGAIN;
     *was_empty = !p->len;
-    return put(p, c, room);
+    return put(p, u, room);
 }
 
-static ssize_t write_all(struct file *f, struct cursor *c)
+static ssize_t pipe_writev(struct file *f, struct uio *u, off_t *pos)
 {
     struct pipe *p = f->private_data;
-    size_t total = c->left, need = total <= PIPE_BUF ? total : 1;
+    size_t total = u->left, need = total <= PIPE_BUF ? total : 1;
     bool was_empty;
-    ssize_t n = 0;
+    int err = 0;
 
-    while (c->left) {
+    (void)pos;
+    while (u->left && !err) {
         was_empty = false;
         mutex_lock(&p->lock);
-        n = write_some(p, c, need, &was_empty);
+        err = write_some(p, u, need, &was_empty);
         mutex_unlock(&p->lock);
         if (was_empty) /* [2] */
             waitq_wake_all(&p->read_wait);
-        if (n == -EAGAIN && !nonblocking(f))
-            n = wait_event_interruptible(&p->write_wait,
-                                         writable(p, MIN(c->left, (size_t)PIPE_BUF)));
-        if (n < 0)
-            break;
+        if (err == -EAGAIN && !nonblocking(f))
+            err = wait_event_interruptible(&p->write_wait,
+                                           writable(p, MIN(u->left, (size_t)PIPE_BUF)));
     }
-    if (n == -EPIPE)
+    if (err == -EPIPE)
         signal_send_thread(current, SIGPIPE, NULL);
-    return c->left < total ? (ssize_t)(total - c->left) : n;
-}
-
-static ssize_t pipe_writev(struct file *f, const struct user_iov *iov, unsigned n, off_t *pos)
-{
-    struct cursor c = cursor_of(iov, n);
-
-    (void)pos;
-    return write_all(f, &c);
-}
-
-static ssize_t pipe_write(struct file *f, uaddr_t buf, size_t len, off_t *pos)
-{
-    struct user_iov iov = {buf, len};
-
-    return pipe_writev(f, &iov, 1, pos);
-}
-
-static ssize_t pipe_write_kernel(struct file *f, const void *buf, size_t len, off_t *pos)
-{
-    struct cursor c = {.kernel = buf, .left = len};
-
-    (void)pos;
-    return write_all(f, &c);
+    return u->left < total ? (ssize_t)(total - u->left) : err;
 }
 
 /* ---- poll, ioctl, fcntl ----------------------------------------------------------------------- */
@@ -471,11 +394,8 @@ static int fifo_open(struct inode *ip, struct file *f)
 const struct file_ops fifo_file_ops = {
     .open = fifo_open,
     .release = pipe_release,
-    .read = pipe_read,
-    .write = pipe_write,
     .readv = pipe_readv,
     .writev = pipe_writev,
-    .write_kernel = pipe_write_kernel,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
 };

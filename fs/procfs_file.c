@@ -165,23 +165,6 @@ static ssize_t proc_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
     return n;
 }
 
-static ssize_t proc_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
-{
-    struct text *t;
-    ssize_t n;
-
-    if (!proc_of(f->inode)->entry->show)
-        return -EINVAL;
-    t = text_for(f, pos);
-    if (is_err(t))
-        return ptr_err(t);
-    n = text_left(t, pos, len);
-    if (n)
-        memcpy(buf, t->buf + pos, n);
-    text_unref(t);
-    return n;
-}
-
 static int write_input(struct inode *ip, char *input)
 {
     struct proc_target to;
@@ -241,5 +224,4 @@ static void proc_release(struct file *f)
 const struct file_ops proc_text_fops = {.open = proc_open,
                                         .release = proc_release,
                                         .read = proc_read,
-                                        .read_kernel = proc_read_kernel,
                                         .write = proc_write};

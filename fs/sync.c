@@ -27,10 +27,10 @@ static int sync_metadata(struct superblock *sb, bool wait)
 
 int vfs_sync_sb(struct superblock *sb, bool wait)
 {
-    int err = pagecache_sync_all(wait), err2 = inode_write_dirty(sb, wait);
+    int err, err2;
 
-    if (!err)
-        err = err2;
+    pagecache_sync_all(wait);
+    err = inode_write_dirty(sb, wait);
     err2 = sync_metadata(sb, wait);
     return err ? err : err2;
 }
@@ -59,7 +59,7 @@ static void flusher(void *arg)
                             arch_time_ns() + FLUSH_INTERVAL_NS);
         atomic_store(&flush_now, false);
         mutex_lock(&mount_lock);
-        pagecache_background();
+        pagecache_sync_all(false);
         inode_write_dirty(NULL, false);
         list_for_each (sb, &mounts, link)
             sync_metadata(sb, false);

@@ -28,6 +28,31 @@ static uaddr_t range_end(uaddr_t start, size_t len)
     return user_range_ok(start, len) ? ALIGN_UP(start + len, PAGE_SIZE) : 0;
 }
 
+/* The arguments of most calls: 0 and the end of the range (addr if it is empty), or an error. */
+static int check_range(uaddr_t addr, size_t len, uaddr_t *end)
+{
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    *end = len ? range_end(addr, len) : addr;
+    return *end || !len ? 0 : -ENOMEM;
+}
+
+/* How far [start, end) is mapped by areas that would allow prot; *err: why no further. */
+static uaddr_t covered(struct addrspace *as, uaddr_t start, uaddr_t end, int prot, int *err)
+{
+    *err = 0;
+    for (unsigned i = vma_index(as, start); start < end; i++) {
+        if (i == as->nvmas || as->vmas[i].start > start)
+            *err = -ENOMEM;
+        else if (prot & ~as->vmas[i].max_prot)
+            *err = -EACCES;
+        if (*err)
+            return start;
+        start = as->vmas[i].end;
+    }
+    return end;
+}
+
 static size_t mapped_bytes(const struct addrspace *as)
 {
     size_t sum = 0;
@@ -105,12 +130,9 @@ long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, in
 int addrspace_munmap(struct addrspace *as, uaddr_t addr, size_t len)
 {
     uaddr_t end;
-    int err;
+    int err = check_range(addr, len, &end);
 
-    if (addr & PAGE_MASK || !len)
-        return -EINVAL;
-    end = range_end(addr, len);
-    if (!end)
+    if (err || end == addr)
         return -EINVAL;
     mutex_lock(&as->lock);
     err = vma_reserve(as, 2);
@@ -118,19 +140,6 @@ int addrspace_munmap(struct addrspace *as, uaddr_t addr, size_t len)
         unmap_range(as, addr, end);
     mutex_unlock(&as->lock);
     return err;
-}
-
-/* Every byte of the range is mapped, and the areas would allow prot. */
-static int check_covered(struct addrspace *as, uaddr_t start, uaddr_t end, int prot)
-{
-    for (unsigned i = vma_index(as, start); start < end; i++) {
-        if (i == as->nvmas || as->vmas[i].start > start)
-            return -ENOMEM;
-        if (prot & ~as->vmas[i].max_prot)
-            return -EACCES;
-        start = as->vmas[i].end;
-    }
-    return 0;
 }
 
 /* Glues neighbours that have become alike, so that mprotect back and forth does not pile up. */
@@ -151,35 +160,39 @@ static void merge_range(struct addrspace *as, uaddr_t start, uaddr_t end)
     }
 }
 
+static void protect_range(struct addrspace *as, uaddr_t start, uaddr_t end, int prot)
+{
+    vma_split(as, start);
+    vma_split(as, end);
+    for (unsigned i = vma_index(as, start); i < as->nvmas && as->vmas[i].start < end; i++) {
+        struct vma *v = &as->vmas[i];
+
+        if (v->prot == prot)
+            continue;
+        v->prot = (uint8_t)prot;
+        protect_pages(as, v, v->start, v->end);
+    }
+    merge_range(as, start, end);
+}
+
+/* What lies before the first area that is missing, or forbids it, is changed all the same. */
 int addrspace_mprotect(struct addrspace *as, uaddr_t addr, size_t len, int prot)
 {
     uaddr_t end;
-    int err;
+    int err = check_range(addr, len, &end);
 
     prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP);
-    if (addr & PAGE_MASK || prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
         return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
+    if (err || end == addr)
+        return err;
     mutex_lock(&as->lock);
-    err = check_covered(as, addr, end, prot);
-    if (!err)
-        err = vma_reserve(as, 2);
-    if (!err) {
-        vma_split(as, addr);
-        vma_split(as, end);
-        for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++) {
-            struct vma *v = &as->vmas[i];
-
-            if (v->prot == prot)
-                continue;
-            v->prot = (uint8_t)prot;
-            protect_pages(as, v, v->start, v->end);
-        }
-        merge_range(as, addr, end);
+    if (vma_reserve(as, 2)) {
+        err = -ENOMEM;
+    } else {
+        end = covered(as, addr, end, prot, &err);
+        if (end > addr)
+            protect_range(as, addr, end, prot);
     }
     mutex_unlock(&as->lock);
     return err;
@@ -346,66 +359,73 @@ long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t
 
 /* ---- Advice and synchronisation ---- */
 
-int addrspace_madvise(struct addrspace *as, uaddr_t addr, size_t len, int advice)
-{
-    uaddr_t end;
-    int err;
+enum { HINT, DROP, REMOVE, UNKNOWN };
 
-    if (addr & PAGE_MASK)
-        return -EINVAL;
-    if (advice < MADV_NORMAL || (advice > MADV_FREE && advice < MADV_REMOVE) ||
-        advice > MADV_POPULATE_WRITE)
-        return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
-    mutex_lock(&as->lock);
-    err = check_covered(as, addr, end, 0);
-    if (advice == MADV_DONTNEED || advice == MADV_FREE)
-        unmap_pages(as, addr, end);
-    mutex_unlock(&as->lock);
-    return err;
+/* What is only a hint may be ignored; what promises an effect may not. */
+static int kind_of_advice(int advice)
+{
+    switch (advice) {
+    case MADV_NORMAL:
+    case MADV_RANDOM:
+    case MADV_SEQUENTIAL:
+    case MADV_WILLNEED:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE:
+    case MADV_DONTDUMP:
+    case MADV_DODUMP:
+    case MADV_COLD:
+    case MADV_PAGEOUT: return HINT;
+    case MADV_DONTNEED:
+    case MADV_FREE: return DROP;
+    case MADV_REMOVE: return REMOVE;
+    default: return UNKNOWN;
+    }
 }
 
-static void mark_shared_dirty(struct addrspace *as, uaddr_t from, uaddr_t to)
+/* No file system here can punch holes, and other memory has no store behind it. */
+static int refuse_remove(struct addrspace *as, uaddr_t addr)
 {
-    for (uaddr_t va = from; va < to; va += PAGE_SIZE) {
-        pte_t *e = pte_find(&as->pt, va);
+    const struct vma *v = vma_find(as, addr);
 
-        if (e && e->bits & PTE_V && e->bits & PTE_W)
-            page_mark_dirty(pa_to_page(pte_pa(*e)));
-    }
+    if (!v || !v->mapping)
+        return v ? -EINVAL : -ENOMEM;
+    return v->flags & VMA_SHARED && v->max_prot & PROT_WRITE ? -EOPNOTSUPP : -EACCES;
+}
+
+int addrspace_madvise(struct addrspace *as, uaddr_t addr, size_t len, int advice)
+{
+    int kind = kind_of_advice(advice), err;
+    uaddr_t end;
+
+    err = check_range(addr, len, &end);
+    if (kind == UNKNOWN)
+        return -EINVAL;
+    if (err || end == addr)
+        return err;
+    mutex_lock(&as->lock);
+    covered(as, addr, end, 0, &err);
+    if (kind == DROP)
+        unmap_pages(as, addr, end);
+    else if (kind == REMOVE)
+        err = refuse_remove(as, addr);
+    mutex_unlock(&as->lock);
+    return err;
 }
 
 int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
 {
     uaddr_t end;
-    int err;
+    int err = check_range(addr, len, &end);
 
-    if (addr & PAGE_MASK || flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
-        (flags & MS_ASYNC && flags & MS_SYNC))
+    if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (flags & MS_ASYNC && flags & MS_SYNC))
         return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
+    if (err || end == addr)
+        return err;
     mutex_lock(&as->lock);
-    err = check_covered(as, addr, end, 0);
-    for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++) {
-        const struct vma *v = &as->vmas[i];
-        uaddr_t from = MAX(v->start, addr), to = MIN(v->end, end);
-        uint64_t first = v->pgoff + ((from - v->start) >> PAGE_SHIFT);
-
-        if (!v->mapping || !v->mapping->ops || !(v->flags & VMA_SHARED))
-            continue;
-        mark_shared_dirty(as, from, to);
-        if (flags & MS_SYNC && !err)
-            err =
-                mapping_writeback(v->mapping, first, first + ((to - from) >> PAGE_SHIFT) - 1, true);
-    }
+    covered(as, addr, end, 0, &err);
+    for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++)
+        if (as->vmas[i].mapping && as->vmas[i].flags & VMA_SHARED)
+            mapping_writeback(as->vmas[i].mapping, flags & MS_SYNC);
     mutex_unlock(&as->lock);
     return err;
 }
@@ -413,17 +433,10 @@ int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
 int addrspace_mincore(struct addrspace *as, uaddr_t addr, size_t len, uaddr_t vec)
 {
     uaddr_t end;
+    int err = check_range(addr, len, &end);
 
-    if (addr & PAGE_MASK)
-        return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
-    for (uaddr_t va = addr; va < end; va += PAGE_SIZE, vec++) {
-        uint8_t here = 0;
-        int err;
+    for (uaddr_t va = addr; !err && va < end; va += PAGE_SIZE, vec++) {
+        uint8_t here;
         pte_t *e;
 
         mutex_lock(&as->lock);
@@ -433,10 +446,8 @@ int addrspace_mincore(struct addrspace *as, uaddr_t addr, size_t len, uaddr_t ve
         mutex_unlock(&as->lock);
         if (!err)
             err = copy_to_user(vec, &here, 1);
-        if (err)
-            return err;
     }
-    return 0;
+    return err;
 }
 
 /* ---- For exec ---- */
@@ -472,22 +483,19 @@ long addrspace_map_segment(struct addrspace *as, uaddr_t start, size_t len, int 
 
 long addrspace_map_vdso(struct addrspace *as, struct page *page)
 {
-    struct vma v = {.prot = PROT_READ | PROT_EXEC,
-                    .max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
-                    .flags = VMA_VDSO};
-    pte_t *e = NULL;
+    const int prot = PROT_READ | PROT_EXEC;
+    long at = addrspace_mmap(as, 0, PAGE_SIZE, prot, 0, NULL, 0, prot | PROT_WRITE, VMA_VDSO);
+    pte_t *e;
 
+    if (at < 0)
+        return at;
     mutex_lock(&as->lock);
-    v.start = vma_find_gap(as, PAGE_SIZE, as->mmap_top);
-    v.end = v.start + PAGE_SIZE;
-    if (v.start && !vma_reserve(as, 1))
-        e = pte_make_path(&as->pt, v.start);
+    e = pte_make_path(&as->pt, (uaddr_t)at);
     if (e) {
         page_get(page);
-        pte_set(e, pte_make(page_to_pa(page), vma_pte_flags(&v, false)));
+        pte_set(e, pte_make(page_to_pa(page), vma_pte_flags(vma_find(as, (uaddr_t)at), false)));
         as->rss++;
-        vma_insert(as, &v);
     }
     mutex_unlock(&as->lock);
-    return e ? (long)v.start : -ENOMEM;
+    return e ? at : -ENOMEM;
 }
