@@ -44,7 +44,6 @@ static struct superblock pipe_sb;
 static const struct fs_type pipe_type = {.name = "pipefs"};
 static const struct super_ops pipe_super_ops;
 static const struct inode_ops pipe_inode_ops;
-static const struct file_ops no_ops;
 static _Atomic uint64_t last_ino;
 
 static size_t capacity(const struct pipe *p)
@@ -152,12 +151,10 @@ static ssize_t pipe_readv(struct file *f, struct uio *u, off_t *pos)
         return 0;
     mutex_lock(&p->lock);
     while (unlikely(!p->len)) {
-        if (!p->writers || nonblocking(f)) {
-            n = p->writers ? -EAGAIN : 0;
-            mutex_unlock(&p->lock);
-            return n;
-        }
+        n = p->writers ? -EAGAIN : 0;
         mutex_unlock(&p->lock);
+        if (!n || nonblocking(f))
+            return n;
         n = wait_event_interruptible(&p->read_wait, readable(p));
         if (n)
             return n;
@@ -218,20 +215,36 @@ static ssize_t pipe_writev(struct file *f, struct uio *u, off_t *pos)
 
 /* ---- poll, ioctl, fcntl ----------------------------------------------------------------------- */
 
+static bool is_reader(struct file *f)
+{
+    return f->mode & FMODE_READ;
+}
+
+static bool is_writer(struct file *f)
+{
+    return f->mode & FMODE_WRITE;
+}
+
+/* f->pos tells whether the other end came: -1, or how often it was open already. */
+static bool partner_came(const struct pipe *p, struct file *f)
+{
+    return f->pos != (off_t)READ_ONCE(*(is_reader(f) ? &p->writer_opens : &p->reader_opens));
+}
+
 static unsigned pipe_poll(struct file *f, struct poll_table *pt)
 {
     struct pipe *p = f->private_data;
     unsigned events = 0;
 
-    if (f->mode & FMODE_READ) {
+    if (is_reader(f)) {
         poll_add(pt, &p->read_wait);
         if (READ_ONCE(p->len))
             events |= EPOLLIN | EPOLLRDNORM;
         /* A FIFO that no writer has opened since this end was: not hung up, only quiet. */
-        if (!READ_ONCE(p->writers) && (off_t)READ_ONCE(p->writer_opens) != f->pos)
+        if (!READ_ONCE(p->writers) && partner_came(p, f))
             events |= EPOLLHUP;
     }
-    if (f->mode & FMODE_WRITE) {
+    if (is_writer(f)) {
         poll_add(pt, &p->write_wait);
         if (capacity(p) - READ_ONCE(p->len) >= PIPE_BUF)
             events |= EPOLLOUT | EPOLLWRNORM;
@@ -306,31 +319,26 @@ long pipe_fcntl(struct file *f, int cmd, uint64_t arg)
 
 /* ---- Opening and closing ---------------------------------------------------------------------- */
 
-static void add_ends(struct pipe *p, struct file *f)
-{
-    if (f->mode & FMODE_READ) {
-        p->readers++;
-        p->reader_opens++;
-    }
-    if (f->mode & FMODE_WRITE) {
-        p->writers++;
-        p->writer_opens++;
-    }
-}
-
-static struct pipe *attach(struct inode *ip, struct file *f)
+static int attach(struct inode *ip, struct file *f)
 {
     struct pipe *p;
 
     inode_lock(ip);
     p = ip->pipe ? ip->pipe : pipe_alloc();
     if (p) {
-        ip->pipe = p;
+        f->private_data = ip->pipe = p;
         p->files++;
-        add_ends(p, f);
+        p->readers += is_reader(f);
+        p->reader_opens += is_reader(f);
+        p->writers += is_writer(f);
+        p->writer_opens += is_writer(f);
+        if (is_reader(f) ? p->writers : p->readers)
+            f->pos = -1;
+        else
+            f->pos = is_reader(f) ? p->writer_opens : p->reader_opens;
     }
     inode_unlock(ip);
-    return p;
+    return p ? 0 : -ENOMEM;
 }
 
 static void pipe_release(struct file *f)
@@ -340,10 +348,8 @@ static void pipe_release(struct file *f)
     bool last;
 
     inode_lock(ip);
-    if (f->mode & FMODE_READ)
-        WRITE_ONCE(p->readers, p->readers - 1);
-    if (f->mode & FMODE_WRITE)
-        WRITE_ONCE(p->writers, p->writers - 1);
+    WRITE_ONCE(p->readers, p->readers - is_reader(f));
+    WRITE_ONCE(p->writers, p->writers - is_writer(f));
     last = !--p->files;
     if (last)
         ip->pipe = NULL;
@@ -356,35 +362,18 @@ static void pipe_release(struct file *f)
         wake_everybody(p);
 }
 
-/* Waits for the other end, as open(2) of a FIFO does without O_NONBLOCK. */
-static int wait_partner(struct pipe *p, struct file *f, unsigned seen_readers,
-                        unsigned seen_writers)
-{
-    if ((f->mode & FMODE_READ) && !(f->mode & FMODE_WRITE))
-        return wait_event_interruptible(
-            &p->read_wait, READ_ONCE(p->writers) || READ_ONCE(p->writer_opens) != seen_writers);
-    if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_READ))
-        return wait_event_interruptible(
-            &p->write_wait, READ_ONCE(p->readers) || READ_ONCE(p->reader_opens) != seen_readers);
-    return 0;
-}
-
 static int fifo_open(struct inode *ip, struct file *f)
 {
-    struct pipe *p = attach(ip, f);
-    unsigned seen_readers, seen_writers;
-    int err = 0;
+    int err = attach(ip, f);
+    struct pipe *p = f->private_data;
 
-    if (!p)
-        return -ENOMEM;
-    f->private_data = p;
-    seen_readers = READ_ONCE(p->reader_opens);
-    seen_writers = READ_ONCE(p->writer_opens);
-    f->pos = READ_ONCE(p->writers) ? -1 : (off_t)seen_writers;
+    if (err)
+        return err;
     wake_everybody(p);
     if (!nonblocking(f))
-        err = wait_partner(p, f, seen_readers, seen_writers);
-    else if (f->mode == FMODE_WRITE && !READ_ONCE(p->readers))
+        err = wait_event_interruptible(is_reader(f) ? &p->read_wait : &p->write_wait,
+                                       partner_came(p, f));
+    else if (!is_reader(f) && !partner_came(p, f))
         err = -ENXIO;
     if (err)
         pipe_release(f);
@@ -407,7 +396,6 @@ static struct dentry *make_pipe_dentry(void)
     uint64_t ino = atomic_fetch_add(&last_ino, 1) + 1;
     struct inode *ip = inode_new(&pipe_sb, ino);
     char name[32];
-    struct dentry *d;
 
     if (!ip)
         return NULL;
@@ -416,85 +404,60 @@ static struct dentry *make_pipe_dentry(void)
     ip->fops = &fifo_file_ops;
     snprintf(name, sizeof(name), "pipe:[%lu]", ino);
     ip->nlink = 0; /* until a file is open: then giving up is giving the dentry back */
-    d = dentry_make_anon(name, ip);
-    if (d)
-        ip->nlink = 1;
-    return d;
+    return dentry_make_anon(name, ip);
 }
 
-static struct file *open_end(struct dentry *d, int flags)
+/* As a FIFO's that nobody waits for: the other end comes in a moment. */
+static struct file *open_end(struct dentry *d, int access, int flags)
 {
-    struct file *f = file_alloc(d, &fifo_file_ops, flags);
+    struct file *f = file_open_dentry(d, access | O_NONBLOCK);
 
-    if (is_err(f))
-        return f;
-    f->private_data = attach(d->inode, f);
-    f->pos = -1;
-    if (f->private_data)
-        return f;
-    f->ops = &no_ops; /* nothing to release */
-    file_put(f);
-    return err_ptr(-ENOMEM);
+    if (!is_err(f))
+        atomic_store(&f->flags, (uint32_t)(access | flags));
+    return f;
 }
 
-static int make_pipe(struct file *ends[2], int flags)
+static int open_ends(struct file *ends[2], int flags)
 {
     struct dentry *d = make_pipe_dentry();
-    int err = 0;
 
     if (!d)
         return -ENOMEM;
-    ends[0] = open_end(d, O_RDONLY | flags);
-    if (is_err(ends[0])) {
-        d->inode->nlink = 0;
-        dentry_put(d);
-        return ptr_err(ends[0]);
-    }
-    ends[1] = open_end(d, O_WRONLY | flags);
-    if (is_err(ends[1])) {
-        err = ptr_err(ends[1]);
-        file_put(ends[0]);
+    ends[0] = open_end(d, O_RDONLY, flags);
+    if (!is_err(ends[0])) {
+        d->inode->nlink = 1;
+        ends[1] = open_end(d, O_WRONLY, flags);
+        if (is_err(ends[1]))
+            file_put(ends[0]);
     }
     dentry_put(d);
-    return err;
+    return is_err(ends[0]) ? ptr_err(ends[0]) : is_err(ends[1]) ? ptr_err(ends[1]) : 0;
 }
 
-static int install_pair(struct file *ends[2], int flags, uaddr_t ufds)
+long sys_pipe2(uaddr_t ufds, int flags)
 {
-    int fds[2], err = 0;
+    struct file *ends[2];
+    int fds[2], err;
 
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
+        return -EINVAL;
+    err = open_ends(ends, flags & O_NONBLOCK);
+    if (err)
+        return err;
     fds[0] = fd_reserve(flags, 0);
     fds[1] = fds[0] < 0 ? fds[0] : fd_reserve(flags, 0);
     if (fds[1] < 0)
         err = fds[1];
     else if (copy_to_user(ufds, fds, sizeof(fds)))
         err = -EFAULT;
-    if (!err) {
-        fd_publish(fds[0], ends[0]);
-        fd_publish(fds[1], ends[1]);
-        return 0;
-    }
-    if (fds[0] >= 0)
-        fd_unreserve(fds[0]);
-    if (fds[1] >= 0)
-        fd_unreserve(fds[1]);
-    return err;
-}
-
-long sys_pipe2(uaddr_t ufds, int flags)
-{
-    struct file *ends[2] = {NULL, NULL};
-    int err;
-
-    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
-        return -EINVAL;
-    err = make_pipe(ends, flags & O_NONBLOCK);
-    if (err)
-        return err;
-    err = install_pair(ends, flags, ufds);
-    if (err) {
-        file_put(ends[0]);
-        file_put(ends[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        if (!err) {
+            fd_publish(fds[i], ends[i]);
+            continue;
+        }
+        if (fds[i] >= 0)
+            fd_unreserve(fds[i]);
+        file_put(ends[i]);
     }
     return err;
 }
