@@ -97,7 +97,12 @@ static long place(struct addrspace *as, uaddr_t addr, size_t len, int flags)
 long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, int flags,
                     struct file *file, uint64_t pgoff, uint8_t max_prot, uint8_t vma_flags)
 {
-    struct vma v = {.prot = (uint8_t)(prot & 7), .flags = vma_flags, .max_prot = max_prot};
+    struct vma v = {.prot = (uint8_t)(prot & 7),
+                    .flags = vma_flags,
+                    .max_prot = max_prot,
+                    .file = file,
+                    .mapping = file ? file_mapping(file) : NULL,
+                    .pgoff = pgoff};
     long at;
 
     if (!len)
@@ -116,12 +121,7 @@ long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, in
     unmap_range(as, (uaddr_t)at, (uaddr_t)at + len);
     v.start = (uaddr_t)at;
     v.end = v.start + len;
-    if (file) {
-        v.file = file;
-        v.mapping = file_mapping(file);
-        v.pgoff = pgoff;
-        vma_take_file(&v);
-    }
+    vma_take_file(&v);
     vma_insert(as, &v);
     mutex_unlock(&as->lock);
     return at;
@@ -272,21 +272,20 @@ static int move_pages(struct addrspace *as, uaddr_t from, uaddr_t to, size_t len
     return 0;
 }
 
-/* Moves an area (or the part of it that is asked for) to a free place. Room for 2 is reserved. */
-static long move_area(struct addrspace *as, const struct vma *old, uaddr_t addr, size_t old_len,
-                      size_t new_len, uaddr_t to)
+/* Moves what is asked for of an area to a free place. Room for 4 is reserved. */
+static long move_area(struct addrspace *as, uaddr_t addr, size_t old_len, size_t new_len,
+                      uaddr_t to)
 {
-    struct vma v = *old;
-    int err;
+    struct vma v = *vma_find(as, addr);
+    int err = move_pages(as, addr, to, MIN(old_len, new_len));
 
-    v.start = to;
-    v.end = to + new_len;
-    if (v.mapping)
-        v.pgoff += (addr - old->start) >> PAGE_SHIFT;
-    v.flags &= (uint8_t) ~(VMA_HEAP | VMA_STACK);
-    err = move_pages(as, addr, to, MIN(old_len, new_len));
     if (err)
         return err;
+    if (v.mapping)
+        v.pgoff += (addr - v.start) >> PAGE_SHIFT;
+    v.start = to;
+    v.end = to + new_len;
+    v.flags &= (uint8_t) ~(VMA_HEAP | VMA_STACK);
     vma_take_file(&v);
     unmap_range(as, addr, addr + old_len);
     vma_insert(as, &v);
@@ -297,38 +296,28 @@ static long mremap_locked(struct addrspace *as, uaddr_t addr, size_t old_len, si
                           int flags, uaddr_t new_addr)
 {
     struct vma *v = vma_find(as, addr);
-    unsigned i;
+    uaddr_t end = addr + old_len, new_end = range_end(addr, new_len);
     long to;
 
-    if (!v || v->end < addr + old_len)
+    if (!v || v->end < end)
         return -EFAULT;
-    if (vma_reserve(as, 4))
+    if (vma_reserve(as, 6) || (new_len > old_len && over_limit(as, new_len - old_len)))
         return -ENOMEM;
     v = vma_find(as, addr);
-    if (!(flags & MREMAP_FIXED) && new_len <= old_len) {
-        if (new_len < old_len)
-            unmap_range(as, addr + new_len, addr + old_len);
-        return (long)addr;
-    }
-    if (new_len > old_len && over_limit(as, new_len - old_len))
-        return -ENOMEM;
     if (flags & MREMAP_FIXED) {
         unmap_range(as, new_addr, new_addr + new_len);
-        if (vma_reserve(as, 4))
-            return -ENOMEM;
-        v = vma_find(as, addr);
-        return move_area(as, v, addr, old_len, new_len, new_addr);
+        return move_area(as, addr, old_len, new_len, new_addr);
     }
-    i = vma_index(as, addr);
-    if (v->end == addr + old_len && range_end(addr, new_len) &&
-        (i + 1 == as->nvmas || as->vmas[i + 1].start >= addr + new_len)) {
-        v->end = addr + new_len;
+    if (new_len < old_len)
+        unmap_range(as, addr + new_len, end);
+    if (new_len <= old_len)
+        return (long)addr;
+    if (v->end == end && new_end && vma_range_free(as, end, new_end)) {
+        v->end = new_end;
         return (long)addr;
     }
-    if (!(flags & MREMAP_MAYMOVE))
-        return -ENOMEM;
-    to = place(as, 0, new_len, 0);
-    return to < 0 ? to : move_area(as, v, addr, old_len, new_len, (uaddr_t)to);
+    to = flags & MREMAP_MAYMOVE ? place(as, 0, new_len, 0) : -ENOMEM;
+    return to < 0 ? to : move_area(as, addr, old_len, new_len, (uaddr_t)to);
 }
 
 long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t new_len, int flags,
@@ -344,13 +333,10 @@ long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t
         return -ENOMEM;
     old_len = ALIGN_UP(old_len, PAGE_SIZE);
     new_len = ALIGN_UP(new_len, PAGE_SIZE);
-    if (flags & MREMAP_FIXED) {
-        if (!(flags & MREMAP_MAYMOVE) || new_addr & PAGE_MASK || !range_end(new_addr, new_len) ||
-            new_addr < MMAP_MIN_ADDR)
-            return -EINVAL;
-        if (new_addr < addr + old_len && addr < new_addr + new_len)
-            return -EINVAL;
-    }
+    if (flags & MREMAP_FIXED &&
+        (!(flags & MREMAP_MAYMOVE) || new_addr & PAGE_MASK || !range_end(new_addr, new_len) ||
+         new_addr < MMAP_MIN_ADDR || (new_addr < addr + old_len && addr < new_addr + new_len)))
+        return -EINVAL;
     mutex_lock(&as->lock);
     ret = mremap_locked(as, addr, old_len, new_len, flags, new_addr);
     mutex_unlock(&as->lock);
@@ -459,22 +445,17 @@ long addrspace_map_segment(struct addrspace *as, uaddr_t start, size_t len, int 
                     .end = start + len,
                     .prot = (uint8_t)prot,
                     .max_prot = max_prot,
+                    .file = file,
+                    .mapping = file ? file_mapping(file) : NULL,
                     .pgoff = pgoff};
-    int err = 0;
+    int err;
 
-    if (file && !file_mapping(file))
+    if (!user_range_ok(start, len) || (file && !v.mapping))
         return -ENOEXEC;
     mutex_lock(&as->lock);
-    if (!user_range_ok(start, len) || !vma_range_free(as, start, v.end))
-        err = -ENOEXEC;
-    else
-        err = vma_reserve(as, 1);
+    err = vma_range_free(as, start, v.end) ? vma_reserve(as, 1) : -ENOEXEC;
     if (!err) {
-        if (file) {
-            v.file = file;
-            v.mapping = file_mapping(file);
-            vma_take_file(&v);
-        }
+        vma_take_file(&v);
         vma_insert(as, &v);
     }
     mutex_unlock(&as->lock);

@@ -110,13 +110,9 @@ void page_end_read(struct page *p, int err)
 {
     uint64_t size = mapping_size(p->mapping);
 
-    if (err) {
-        clear_and_wake(p, PG_LOCKED, PG_ERROR);
-        return;
-    }
-    if (p->index == size >> PAGE_SHIFT) /* [3] */
+    if (!err && p->index == size >> PAGE_SHIFT) /* [3] */
         memset((uint8_t *)page_va(p) + (size & PAGE_MASK), 0, PAGE_SIZE - (size & PAGE_MASK));
-    clear_and_wake(p, PG_LOCKED | PG_ERROR, PG_UPTODATE);
+    clear_and_wake(p, PG_LOCKED, err ? 0 : PG_UPTODATE);
 }
 
 /* ---- The tree --------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  * read_pages/write_pages). Pages live in a radix tree by index. The tree holds one reference.
  *
  * Life of a page: allocated and inserted PG_LOCKED; read_pages fills it; page_end_read() sets
- * PG_UPTODATE (or PG_ERROR) and unlocks. PG_DIRTY pages are written by writeback: PG_DIRTY off,
+ * PG_UPTODATE (unless it failed) and unlocks. PG_DIRTY pages are written by writeback: PG_DIRTY off,
  * PG_WRITEBACK on, write_pages, page_end_write(). A clean page with no reference but the tree's may
  * be reclaimed; pages of a mapping without backing store are never dirty-clean: they are not
  * reclaimed.
