@@ -13,6 +13,7 @@
 #include "proc/process.h"
 
 #include <linux/fcntl.h>
+#include <linux/mman.h>
 #include <linux/mount.h>
 
 /* Flags that say something about opening only. */
@@ -137,26 +138,16 @@ char *file_path(struct file *f, char *buf, size_t size)
     return dentry_path(f->dentry, buf, size);
 }
 
-bool file_readable(struct file *f)
+int file_mmap_check(struct file *f, int prot, bool shared, uint8_t *max_prot)
 {
-    return f->mode & FMODE_READ;
-}
+    bool read_only = shared && !(f->mode & FMODE_WRITE), no_exec = f->inode->sb->flags & MS_NOEXEC;
 
-bool file_writable(struct file *f)
-{
-    return f->mode & FMODE_WRITE;
-}
-
-bool file_no_exec(struct file *f)
-{
-    return f->inode->sb->flags & MS_NOEXEC;
-}
-
-int file_mmap_check(struct file *f)
-{
-    if (!file_readable(f))
+    if (!(f->mode & FMODE_READ) || (read_only && prot & PROT_WRITE))
         return -EACCES;
-    return file_mapping(f) ? 0 : -ENODEV;
+    if (!file_mapping(f))
+        return -ENODEV;
+    *max_prot = PROT_READ | (read_only ? 0 : PROT_WRITE) | (no_exec ? 0 : PROT_EXEC);
+    return no_exec && prot & PROT_EXEC ? -EPERM : 0;
 }
 
 /* ---- For exec --------------------------------------------------------------------------------- */

@@ -37,7 +37,6 @@ struct pipe {
     unsigned readers, writers;           /* open ends */
     unsigned reader_opens, writer_opens; /* ever */
     unsigned files;                      /* inode->lock */
-    struct page *first_pages[DEFAULT_PAGES];
 };
 
 static struct superblock pipe_sb;
@@ -53,6 +52,33 @@ static size_t capacity(const struct pipe *p)
 
 /* ---- Life ------------------------------------------------------------------------------------- */
 
+/* pipe->lock held: the same bytes in a ring of npages. */
+static int resize(struct pipe *p, unsigned npages)
+{
+    size_t offset = p->start & PAGE_MASK;
+    unsigned used = p->len ? (unsigned)(ALIGN_UP(offset + p->len, PAGE_SIZE) >> PAGE_SHIFT) : 0;
+    struct page **pages;
+
+    if (used > npages)
+        return -EBUSY;
+    pages = kzalloc(npages * sizeof(*pages));
+    if (!pages)
+        return -ENOMEM;
+    for (unsigned i = 0; i < p->npages; i++) {
+        struct page *page = p->pages[(i + (p->start >> PAGE_SHIFT)) % p->npages];
+
+        if (i < used)
+            pages[i] = page;
+        else if (page)
+            page_put(page);
+    }
+    kfree(p->pages);
+    p->pages = pages;
+    p->npages = npages;
+    p->start = used ? offset : 0;
+    return 0;
+}
+
 static struct pipe *pipe_alloc(void)
 {
     struct pipe *p = kzalloc(sizeof(*p));
@@ -62,9 +88,10 @@ static struct pipe *pipe_alloc(void)
     mutex_init(&p->lock, MUTEX_INODE);
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
-    p->pages = p->first_pages;
-    p->npages = DEFAULT_PAGES;
-    return p;
+    if (!resize(p, DEFAULT_PAGES))
+        return p;
+    kfree(p);
+    return NULL;
 }
 
 static void pipe_free(struct pipe *p)
@@ -72,8 +99,7 @@ static void pipe_free(struct pipe *p)
     for (unsigned i = 0; i < p->npages; i++)
         if (p->pages[i])
             page_put(p->pages[i]);
-    if (p->pages != p->first_pages)
-        kfree(p->pages);
+    kfree(p->pages);
     kfree(p);
 }
 
@@ -259,35 +285,6 @@ static int pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
     struct pipe *p = f->private_data;
 
     return cmd == FIONREAD ? put_user_u32(arg, (uint32_t)READ_ONCE(p->len)) : -ENOTTY;
-}
-
-/* pipe->lock held: the same bytes in a ring of npages. */
-static int resize(struct pipe *p, unsigned npages)
-{
-    size_t offset = p->start & PAGE_MASK, used = ALIGN_UP(offset + p->len, PAGE_SIZE) >> PAGE_SHIFT;
-    struct page **pages;
-
-    if (!p->len)
-        used = 0;
-    if (used > npages)
-        return -EBUSY;
-    pages = kzalloc(npages * sizeof(*pages));
-    if (!pages)
-        return -ENOMEM;
-    for (unsigned i = 0; i < p->npages; i++) {
-        struct page *page = p->pages[(i + (p->start >> PAGE_SHIFT)) % p->npages];
-
-        if (i < used)
-            pages[i] = page;
-        else if (page)
-            page_put(page);
-    }
-    if (p->pages != p->first_pages)
-        kfree(p->pages);
-    p->pages = pages;
-    p->npages = npages;
-    p->start = used ? offset : 0;
-    return 0;
 }
 
 static long set_size(struct pipe *p, uint64_t bytes)

@@ -112,7 +112,7 @@ static bool fd_is_open(struct process *p, int fd, uint32_t *mode)
     struct file *f = files ? files_file_at(files, fd) : NULL;
 
     if (f && mode)
-        *mode = S_IFLNK | (file_readable(f) ? 0500 : 0) | (file_writable(f) ? 0300 : 0);
+        *mode = S_IFLNK | (f->mode & FMODE_READ ? 0500 : 0) | (f->mode & FMODE_WRITE ? 0300 : 0);
     if (f)
         file_put(f);
     if (files)
