@@ -329,8 +329,12 @@ int fs_install_at(struct files *fs, unsigned fd, struct file *f)
 bool fd_cloexec(int fd)
 {
     struct files *fs = current_files();
+    bool on;
 
-    return (unsigned)fd < fs->cap && fs->fds[fd].cloexec;
+    spin_lock(&fs->lock);
+    on = (unsigned)fd < fs->cap && fs->fds[fd].cloexec;
+    spin_unlock(&fs->lock);
+    return on;
 }
 
 void fd_set_cloexec(int fd, bool on)
@@ -357,47 +361,47 @@ int fd_dup(struct file *f, unsigned lowest, int flags)
 long sys_dup(int oldfd)
 {
     struct fdref r = fd_borrow_path(oldfd);
-    long fd = -EBADF;
+    long fd = r.file ? fd_dup(r.file, 0, 0) : -EBADF;
 
-    if (r.file)
-        fd = fd_dup(r.file, 0, 0);
     fd_return(r);
     return fd;
 }
 
-static int replace_fd(struct files *fs, unsigned oldfd, unsigned newfd, int flags)
+static int replace_fd(struct files *fs, unsigned fd, struct file *f, int flags)
 {
-    struct file *f, *was;
+    struct file *was = NULL;
     int err = 0;
 
     spin_lock(&fs->lock);
-    while (newfd >= fs->cap && !err)
-        err = grow(fs, newfd);
-    f = err ? NULL : file_at(fs, oldfd);
-    if (!f || (!fs->fds[newfd].file && fs->fds[newfd].used)) {
-        spin_unlock(&fs->lock);
-        return err ? err : f ? -EBUSY : -EBADF;
+    while (fd >= fs->cap && !err)
+        err = grow(fs, fd);
+    if (!err && fs->fds[fd].used && !fs->fds[fd].file)
+        err = -EBUSY;
+    if (!err) {
+        was = fs->fds[fd].file;
+        fs->fds[fd].file = file_get(f);
+        use_fd(fs, fd, flags & O_CLOEXEC);
     }
-    was = fs->fds[newfd].file;
-    fs->fds[newfd].file = file_get(f);
-    use_fd(fs, newfd, flags & O_CLOEXEC);
     spin_unlock(&fs->lock);
     if (was)
         release_fd(fs, was);
-    return (int)newfd;
+    return err ? err : (int)fd;
 }
 
 long sys_dup3(int oldfd, int newfd, int flags)
 {
     struct fdref r;
+    long ret = -EBADF;
 
     if ((flags & ~O_CLOEXEC) || oldfd == newfd)
         return -EINVAL;
     if (newfd < 0 || (unsigned)newfd >= fd_limit())
         return -EBADF;
-    r = fd_borrow_path(oldfd); /* a bad one must not make the table grow */
+    r = fd_borrow_path(oldfd);
+    if (r.file)
+        ret = replace_fd(current_files(), (unsigned)newfd, r.file, flags);
     fd_return(r);
-    return r.file ? replace_fd(current_files(), (unsigned)oldfd, (unsigned)newfd, flags) : -EBADF;
+    return ret;
 }
 
 long sys_close(int fd)

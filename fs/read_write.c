@@ -284,50 +284,43 @@ static ssize_t send(struct file *in, off_t *in_pos, struct file *out, off_t *out
     return done ? (ssize_t)done : MIN(n, (ssize_t)0);
 }
 
-static int get_offset(uaddr_t uoff, off_t *pos)
+/* An offset in user memory, or 0: the file's own position. */
+static int get_offset(const struct file *f, uaddr_t uoff, off_t *pos)
 {
-    uint64_t v;
+    uint64_t v = (uint64_t)f->pos;
 
-    if (get_user_u64(&v, uoff))
+    if (uoff && get_user_u64(&v, uoff))
         return -EFAULT;
     *pos = (off_t)v;
-    return *pos < 0 ? -EINVAL : 0;
+    return uoff && *pos < 0 ? -EINVAL : 0;
 }
 
-static int check_send(struct file *in, struct file *out)
+static int put_offset(struct file *f, uaddr_t uoff, off_t pos)
 {
-    if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
-        return -EBADF;
-    if (!file_mapping(in) || !out->ops->writev)
-        return -EINVAL;
+    if (uoff)
+        return put_user_u64(uoff, (uint64_t)pos);
+    f->pos = pos;
     return 0;
 }
 
-/* An offset in user memory, or 0: the file's own position. */
-static ssize_t send_at(struct fdref in, uaddr_t in_off, struct fdref out, uaddr_t out_off,
+static ssize_t send_at(struct file *in, uaddr_t in_off, struct file *out, uaddr_t out_off,
                        size_t len)
 {
-    off_t in_pos = in.file->pos, out_pos = out.file->pos;
-    ssize_t n = 0;
+    off_t in_pos, out_pos;
+    ssize_t n;
 
-    if (in_off)
-        n = get_offset(in_off, &in_pos);
-    if (!n && out_off)
-        n = get_offset(out_off, &out_pos);
-    if (n)
-        return n;
-    n = send(in.file, &in_pos, out.file, &out_pos, len);
+    if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
+        return -EBADF;
+    if (!file_mapping(in) || !out->ops->writev || (ssize_t)len < 0)
+        return -EINVAL;
+    n = get_offset(in, in_off, &in_pos);
+    if (!n)
+        n = get_offset(out, out_off, &out_pos);
+    if (!n)
+        n = send(in, &in_pos, out, &out_pos, len);
     if (n < 0)
         return n;
-    if (!in_off)
-        in.file->pos = in_pos;
-    else if (put_user_u64(in_off, (uint64_t)in_pos))
-        n = -EFAULT;
-    if (!out_off)
-        out.file->pos = out_pos;
-    else if (put_user_u64(out_off, (uint64_t)out_pos))
-        n = -EFAULT;
-    return n;
+    return put_offset(in, in_off, in_pos) || put_offset(out, out_off, out_pos) ? -EFAULT : n;
 }
 
 long sys_sendfile(int out_fd, int in_fd, uaddr_t offset, size_t count)
@@ -336,11 +329,7 @@ long sys_sendfile(int out_fd, int in_fd, uaddr_t offset, size_t count)
     ssize_t n = -EBADF;
 
     if (in.file && out.file)
-        n = check_send(in.file, out.file);
-    if (!n && (ssize_t)count < 0)
-        n = -EINVAL;
-    if (!n)
-        n = send_at(in, offset, out, 0, count);
+        n = send_at(in.file, offset, out.file, 0, count);
     fd_return(in);
     fd_return(out);
     return n;
@@ -361,7 +350,7 @@ static int check_copy(struct file *in, struct file *out, uint32_t flags)
     /* Over another file system programs copy by themselves: /proc's sizes are not to be believed. */
     if (in->inode->sb->type != out->inode->sb->type || in->inode == out->inode)
         return in->inode == out->inode ? -EINVAL : -EXDEV;
-    return check_send(in, out);
+    return 0;
 }
 
 long sys_copy_file_range(int in_fd, uaddr_t in_off, int out_fd, uaddr_t out_off, size_t len,
@@ -370,8 +359,8 @@ long sys_copy_file_range(int in_fd, uaddr_t in_off, int out_fd, uaddr_t out_off,
     struct fdref in = fd_borrow(in_fd), out = fd_borrow(out_fd);
     ssize_t n = check_copy(in.file, out.file, flags);
 
-    if (!n && len)
-        n = send_at(in, in_off, out, out_off, len);
+    if (!n)
+        n = send_at(in.file, in_off, out.file, out_off, MIN(len, MAX_RW_COUNT));
     fd_return(in);
     fd_return(out);
     return n;
