@@ -19,15 +19,7 @@
 /* Flags that say something about opening only. */
 #define OPEN_ONLY (uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 
-static struct kcache *file_cache;
 static _Atomic size_t nfiles;
-
-static struct kcache *cache(void)
-{
-    if (unlikely(!file_cache)) /* first at boot, single-threaded */
-        file_cache = kcache_create("file", sizeof(struct file));
-    return file_cache;
-}
 
 /* Linux's rule of thumb for file-max: a tenth of memory, at about a KiB each. */
 static size_t max_files(void)
@@ -58,7 +50,7 @@ struct file *file_reserve(void)
 
     if (file_open_count() >= max_files() && !caller_is_root())
         return err_ptr(-ENFILE);
-    f = kcache_alloc(cache(), ALLOC_ZERO);
+    f = kzalloc(sizeof(*f));
     if (!f)
         return err_ptr(-ENOMEM);
     atomic_fetch_add_explicit(&nfiles, 1, memory_order_relaxed);
@@ -67,7 +59,7 @@ struct file *file_reserve(void)
 
 void file_unreserve(struct file *f)
 {
-    kcache_free(cache(), f);
+    kfree(f);
     atomic_fetch_sub_explicit(&nfiles, 1, memory_order_relaxed);
 }
 

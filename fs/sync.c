@@ -16,9 +16,6 @@
 
 #define FLUSH_INTERVAL_NS (5 * NSEC_PER_SEC)
 
-static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
-static _Atomic uint32_t flush_now;
-
 /* Data and inodes are written. */
 static int sync_metadata(struct superblock *sb, bool wait)
 {
@@ -55,9 +52,7 @@ static void flusher(void *arg)
 
     (void)arg;
     for (;;) {
-        wait_event_deadline(&flusher_wait, atomic_load(&flush_now), WAIT_UNINTERRUPTIBLE,
-                            arch_time_ns() + FLUSH_INTERVAL_NS);
-        atomic_store(&flush_now, false);
+        pagecache_wait_wanted(arch_time_ns() + FLUSH_INTERVAL_NS);
         mutex_lock(&mount_lock);
         pagecache_sync_all(false);
         inode_write_dirty(NULL, false);
@@ -67,15 +62,8 @@ static void flusher(void *arg)
     }
 }
 
-void flusher_kick(void)
-{
-    if (!atomic_exchange(&flush_now, 1))
-        waitq_wake_all(&flusher_wait);
-}
-
 void flusher_start(void)
 {
-    pagecache_wake_flusher = flusher_kick;
     if (!kthread_create("flusher", flusher, NULL))
         panic("no memory for the flusher");
 }

@@ -372,7 +372,6 @@ int vfs_unmount(struct dentry *root, int flags);
 void vfs_sync_all(bool wait);
 int vfs_sync_sb(struct superblock *sb, bool wait);
 void flusher_start(void);
-void flusher_kick(void); /* dirty pages pile up: do not wait for the clock. Any context */
 
 /* Called by fs_init, in this order. */
 void pipe_init(void);

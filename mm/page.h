@@ -25,7 +25,6 @@ enum page_flag {                        /* bits of page->flags, changed atomical
                  PG_ACTIVE = 1u << 8,    /* touched since the reclaimer last looked */
                  PG_TABLE = 1u << 9,     /* a page table */
                  PG_CACHED = 1u << 10,   /* belongs to a mapping */
-                 PG_WAITERS = 1u << 11,  /* somebody sleeps for PG_LOCKED or PG_WRITEBACK */
                  PG_RESERVED = 1u << 12, /* kernel image, firmware, memory map: never freed */
                  PG_KMALLOC = 1u << 13,  /* a kmalloc larger than the object caches */
 };

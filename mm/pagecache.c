@@ -62,48 +62,23 @@ bool page_trylock(struct page *p)
     return !page_set(p, PG_LOCKED);
 }
 
-/* PG_WAITERS is set before the flag is looked at, in the same word: whoever clears it later sees
- * that somebody waits. */
-static bool lock_or_announce(struct page *p)
-{
-    page_set(p, PG_WAITERS);
-    return page_trylock(p);
-}
-
 void page_lock(struct page *p)
 {
-    if (!page_trylock(p))
-        wait_event(page_waitq(p), lock_or_announce(p));
+    wait_event(page_waitq(p), page_trylock(p));
 }
 
 /* The page may be gone as soon as the flag is cleared: only its address is used afterwards. */
-static void clear_and_wake(struct page *p, uint32_t flag, uint32_t set)
-{
-    struct waitq *wq = page_waitq(p);
-    uint32_t old = atomic_load_explicit(&p->flags, memory_order_relaxed);
-
-    while (!atomic_compare_exchange_weak_explicit(&p->flags, &old,
-                                                  (old | set) & ~(flag | PG_WAITERS),
-                                                  memory_order_acq_rel, memory_order_relaxed))
-        ;
-    if (unlikely(old & PG_WAITERS))
-        waitq_wake_all(wq);
-}
-
 void page_unlock(struct page *p)
 {
-    clear_and_wake(p, PG_LOCKED, 0);
-}
+    struct waitq *wq = page_waitq(p);
 
-static bool is_written_or_announce(struct page *p)
-{
-    return !(atomic_fetch_or_explicit(&p->flags, PG_WAITERS, memory_order_acq_rel) & PG_WRITEBACK);
+    page_clear(p, PG_LOCKED);
+    waitq_wake_all(wq);
 }
 
 void page_wait_writeback(struct page *p)
 {
-    if (page_test(p, PG_WRITEBACK))
-        wait_event(page_waitq(p), is_written_or_announce(p));
+    wait_event(page_waitq(p), !page_test(p, PG_WRITEBACK));
 }
 
 void page_end_read(struct page *p, int err)
@@ -112,7 +87,9 @@ void page_end_read(struct page *p, int err)
 
     if (!err && p->index == size >> PAGE_SHIFT) /* [3] */
         memset((uint8_t *)page_va(p) + (size & PAGE_MASK), 0, PAGE_SIZE - (size & PAGE_MASK));
-    clear_and_wake(p, PG_LOCKED, err ? 0 : PG_UPTODATE);
+    if (!err)
+        page_set(p, PG_UPTODATE);
+    page_unlock(p);
 }
 
 /* ---- The tree --------------------------------------------------------------------------------- */
@@ -238,7 +215,8 @@ static void start_read(struct mapping *m, struct page **pages, unsigned n)
         inside++;
     for (unsigned i = inside; i < n; i++) {
         page_clear_words(page_va(pages[i]));
-        clear_and_wake(pages[i], PG_LOCKED, PG_UPTODATE);
+        page_set(pages[i], PG_UPTODATE);
+        page_unlock(pages[i]);
     }
     if (inside)
         m->ops->read_pages(m, pages, inside);

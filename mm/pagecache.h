@@ -103,5 +103,6 @@ size_t pagecache_drop_clean(void);         /* frees what it can: drop_caches, sh
 size_t pagecache_page_count(void);
 size_t pagecache_dirty_count(void);
 void pagecache_init(void); /* caches, shrinker */
-/* Set by fs: asks the flusher for a round now. Any context but interrupts. */
-extern void (*pagecache_wake_flusher)(void);
+/* The flusher (in fs) sleeps until a round is wanted or its time has come. */
+void pagecache_wait_wanted(uint64_t deadline);
+void pagecache_wake_flusher(void);

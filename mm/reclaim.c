@@ -89,19 +89,13 @@ static size_t scan(size_t want, bool second_chance)
     return n;
 }
 
-static bool something_to_wait_for(void)
-{
-    return writeback_pages || (dirty_pages && pagecache_wake_flusher);
-}
-
 size_t cache_shrink(size_t want)
 {
     size_t n = scan(want, true), before = dirty_pages + writeback_pages;
 
-    if (n || !something_to_wait_for())
+    if (n || !before)
         return n;
-    if (pagecache_wake_flusher)
-        pagecache_wake_flusher();
+    pagecache_wake_flusher();
     wait_event_deadline(&writeback_progress, dirty_pages + writeback_pages < before,
                         WAIT_UNINTERRUPTIBLE, arch_time_ns() + PATIENCE_NS);
     return scan(want, true);

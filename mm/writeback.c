@@ -21,7 +21,8 @@
 
 _Atomic size_t dirty_pages, writeback_pages;
 struct waitq writeback_progress = WAITQ_INIT(writeback_progress);
-void (*pagecache_wake_flusher)(void);
+static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
+static _Atomic bool flush_wanted;
 static struct list dirty_mappings = LIST_INIT(dirty_mappings); /* cache_lock */
 
 size_t pagecache_dirty_count(void)
@@ -188,7 +189,7 @@ void page_end_write(struct page *p, int err)
     writeback_pages--;
     m->nwriteback--;
     /* [3]: from here on neither page nor mapping may be touched. */
-    page_clear(p, PG_WRITEBACK | PG_WAITERS);
+    page_clear(p, PG_WRITEBACK);
     waitq_wake_all(page_wq);
     waitq_wake_all(mapping_wq);
     waitq_wake_all(&writeback_progress);
@@ -203,6 +204,18 @@ void pagecache_sync_all(bool wait)
         wait_event(&writeback_progress, !writeback_pages);
 }
 
+void pagecache_wake_flusher(void)
+{
+    atomic_store(&flush_wanted, true);
+    waitq_wake_all(&flusher_wait);
+}
+
+void pagecache_wait_wanted(uint64_t deadline)
+{
+    wait_event_deadline(&flusher_wait, atomic_load(&flush_wanted), WAIT_UNINTERRUPTIBLE, deadline);
+    atomic_store(&flush_wanted, false);
+}
+
 /* Writers may dirty a quarter of the memory; then they write, and wait for the disk a little. The
  * flusher is woken at half of that. */
 void writeback_throttle(struct mapping *m)
@@ -211,8 +224,7 @@ void writeback_throttle(struct mapping *m)
 
     if (likely(dirty + writeback_pages < limit / 2))
         return;
-    if (pagecache_wake_flusher)
-        pagecache_wake_flusher();
+    pagecache_wake_flusher();
     if (dirty < limit)
         return;
     write_dirty(m, false);
