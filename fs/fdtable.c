@@ -100,9 +100,7 @@ struct files *files_create(void)
 {
     struct files *fs = files_alloc();
 
-    if (!fs)
-        return NULL;
-    if (vfs_root) {
+    if (fs && vfs_root) {
         fs->cwd = dentry_ref(vfs_root);
         fs->root = dentry_ref(vfs_root);
     }

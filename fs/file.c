@@ -88,15 +88,6 @@ void file_detach(struct file *f)
     dentry_put(f->dentry);
 }
 
-struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
-{
-    struct file *f = file_reserve();
-
-    if (!is_err(f))
-        file_attach(f, d, ops, flags);
-    return f;
-}
-
 struct file *file_get(struct file *f)
 {
     atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
@@ -115,7 +106,7 @@ void file_put(struct file *f)
 
 struct mapping *file_mapping(struct file *f)
 {
-    return f->ops->mapping ? f->ops->mapping(f) : NULL;
+    return f->ops->cached ? &f->inode->mapping : NULL;
 }
 
 void file_map_identity(struct file *f, unsigned *major, unsigned *minor, uint64_t *ino)

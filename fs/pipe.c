@@ -350,13 +350,13 @@ static void pipe_release(struct file *f)
     last = !--p->files;
     if (last)
         ip->pipe = NULL;
+    else
+        wake_everybody(p); /* while the lock keeps the last one from freeing it */
     if (last && ip->sb == &pipe_sb)
         ip->nlink = 0; /* nobody can come back to it */
     inode_unlock(ip);
     if (last)
         pipe_free(p);
-    else
-        wake_everybody(p);
 }
 
 static int fifo_open(struct inode *ip, struct file *f)

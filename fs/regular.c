@@ -98,19 +98,8 @@ static ssize_t regular_writev(struct file *f, struct uio *u, off_t *pos)
     return err ? err : (ssize_t)(total - u->left);
 }
 
-static int regular_fsync(struct file *f, bool data_only)
-{
-    return inode_sync(f->inode, data_only);
-}
-
-static struct mapping *regular_mapping(struct file *f)
-{
-    return &f->inode->mapping;
-}
-
 const struct file_ops regular_file_ops = {
     .readv = regular_readv,
     .writev = regular_writev,
-    .fsync = regular_fsync,
-    .mapping = regular_mapping,
+    .cached = true,
 };

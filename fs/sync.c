@@ -85,7 +85,7 @@ static long sync_file(int fd, bool data_only)
         return -EBADF;
     if (r.file->ops->fsync)
         err = r.file->ops->fsync(r.file, data_only);
-    else if (S_ISDIR(r.file->inode->mode))
+    else if (r.file->ops->cached || S_ISDIR(r.file->inode->mode))
         err = inode_sync(r.file->inode, data_only);
     fd_return(r);
     return err;

@@ -283,7 +283,7 @@ struct file_ops {
     /* EPOLL* readiness now; registers on the wait queues that will tell of a change. */
     unsigned (*poll)(struct file *f, struct poll_table *pt);
     int (*fsync)(struct file *f, bool data_only);
-    struct mapping *(*mapping)(struct file *f); /* NULL op: cannot be mapped */
+    bool cached; /* in the page cache: can be mapped, and is synced as an inode */
 };
 
 enum { /* file->mode */
@@ -306,9 +306,6 @@ struct file {
     void *private_data;
 };
 
-/* Opened as flags say, not yet asked (ops->open). Takes its own reference on d, which is positive;
- * err_ptr(-ENFILE, -ENOMEM). */
-struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags);
 size_t file_open_count(void);
 /* fd tables (fs/fdtable.c) */
 struct files;

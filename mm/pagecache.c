@@ -116,7 +116,7 @@ static int insert(struct mapping *m, struct page *p, uint64_t index)
         if (!err) {
             m->npages++;
             cached_pages++;
-            if (has_backing(m)) {
+            if (m->ops) {
                 spin_lock(&cache_lock);
                 lru_add(p);
                 spin_unlock(&cache_lock);
@@ -208,7 +208,7 @@ struct page *mapping_find_page(struct mapping *m, uint64_t index)
  * no page is read from blocks that are being freed. */
 static void start_read(struct mapping *m, struct page **pages, unsigned n)
 {
-    uint64_t end = has_backing(m) ? size_to_pages(mapping_size(m)) : 0;
+    uint64_t end = m->ops ? size_to_pages(mapping_size(m)) : 0;
     unsigned inside = 0;
 
     while (inside < n && pages[inside]->index < end)
@@ -293,7 +293,7 @@ static void populate(struct mapping *m, uint64_t start, unsigned n)
 /* index is missing, or (at the mark) a sequential reader comes near what was read ahead for it. */
 static void read_ahead(struct mapping *m, uint64_t index)
 {
-    uint64_t end = has_backing(m) ? size_to_pages(mapping_size(m)) : 0, start;
+    uint64_t end = m->ops ? size_to_pages(mapping_size(m)) : 0, start;
     bool sequential = index == m->next_read || index == m->ra_mark;
     unsigned n = 0;
 

@@ -33,9 +33,9 @@ struct mapping_ops {
     void (*write_pages)(struct mapping *m, struct page **pages, unsigned n);
     /*
      * Makes the byte range [from, to) of a locked page writable: allocates blocks. 0, -ENOSPC...
-     * NULL: nothing to do. Also called before a shared mapping's page is made writable. The page is
-     * up to date, or the range is all of it: what gets a block is in memory then, so the caller
-     * must mark the page dirty before it unlocks it, even if it changes nothing after all.
+     * Also called before a shared mapping's page is made writable. The page is up to date, or the
+     * range is all of it: what gets a block is in memory then, so the caller must mark the page
+     * dirty before it unlocks it, even if it changes nothing after all.
      */
     int (*prepare_write)(struct mapping *m, struct page *p, unsigned from, unsigned to);
 };

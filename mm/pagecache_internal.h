@@ -8,16 +8,6 @@ extern struct spinlock cache_lock; /* RANK_LRU: all lists of pages, and leaving 
 extern _Atomic size_t cached_pages, dirty_pages, writeback_pages;
 extern struct waitq writeback_progress; /* woken whenever a page's write ends */
 
-static inline bool has_backing(const struct mapping *m)
-{
-    return m->ops && m->ops->read_pages;
-}
-
-static inline bool is_writable(const struct mapping *m)
-{
-    return m->ops && m->ops->write_pages;
-}
-
 static inline uint64_t mapping_size(const struct mapping *m)
 {
     return atomic_load_explicit(&m->size, memory_order_acquire);

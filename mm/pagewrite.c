@@ -19,11 +19,6 @@ static void unlock_put(struct page *p)
     page_put(p);
 }
 
-static int prepare(struct mapping *m, struct page *p, unsigned from, unsigned to)
-{
-    return m->ops && m->ops->prepare_write ? m->ops->prepare_write(m, p, from, to) : 0;
-}
-
 /* ---- write(2) --------------------------------------------------------------------------------- */
 
 static void extend_size(struct mapping *m, uint64_t end)
@@ -57,7 +52,7 @@ static int write_page(struct mapping *m, uint64_t at, struct uio *u)
             return err;
         }
     }
-    err = prepare(m, p, off, off + (unsigned)n);
+    err = m->ops ? m->ops->prepare_write(m, p, off, off + (unsigned)n) : 0;
     if (err) {
         *u = before;
     } else {
@@ -87,7 +82,7 @@ static struct page *clear_tail(struct mapping *m, uint64_t size)
 
     if (!off)
         return NULL;
-    if (has_backing(m)) {
+    if (m->ops) {
         p = cache_get_filled(m, size >> PAGE_SHIFT);
         if (is_err(p))
             return p;

@@ -34,7 +34,7 @@ void page_mark_dirty(struct page *p)
 {
     struct mapping *m = READ_ONCE(p->mapping);
 
-    if (!m || !is_writable(m))
+    if (!m || !m->ops)
         return;
     /* What was stored is seen by whoever clears the flag after we looked at it. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -164,7 +164,7 @@ static void mark_mapped_pages(struct mapping *m)
 
 void mapping_writeback(struct mapping *m, bool wait)
 {
-    if (!is_writable(m))
+    if (!m->ops)
         return;
     if (atomic_load_explicit(&m->writable_maps, memory_order_relaxed))
         mark_mapped_pages(m);
