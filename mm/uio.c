@@ -30,7 +30,7 @@ static size_t move_piece(struct uio *u, char *mem, size_t n, enum move move)
     return move_user(u->iov->base + u->offset, mem, n, move);
 }
 
-static size_t move_all(struct uio *u, char *mem, size_t n, enum move move)
+static inline size_t move_all(struct uio *u, char *mem, size_t n, enum move move)
 {
     size_t done = 0;
 
@@ -71,16 +71,15 @@ size_t uio_get_nofault(struct uio *u, void *to, size_t n)
 
 int uio_fetch(const struct uio *u)
 {
-    size_t offset = u->offset, most = MIN(u->left, FETCH_AHEAD);
+    size_t offset = u->offset, most = u->kernel ? 0 : MIN(u->left, FETCH_AHEAD), done = 0, n;
 
-    if (u->kernel)
-        return -EFAULT;
-    for (const struct user_iov *v = u->iov; most; v++, offset = 0) {
-        size_t len = MIN(v->len - offset, most);
+    for (const struct user_iov *v = u->iov; done < most; v++, offset = 0)
+        for (; offset < v->len && done < most; offset += n, done += n) {
+            uaddr_t at = v->base + offset;
 
-        if (fault_in_user(v->base + offset, len, false))
-            return -EFAULT;
-        most -= len;
-    }
-    return 0;
+            n = MIN(PAGE_SIZE - (at & PAGE_MASK), v->len - offset);
+            if (fault_in_user(at, n, false))
+                return done ? 0 : -EFAULT;
+        }
+    return done ? 0 : -EFAULT;
 }

@@ -28,5 +28,5 @@ static inline struct uio uio_kernel(const void *buf, size_t len)
 size_t uio_put(struct uio *u, const void *from, size_t n); /* into u; may fault and sleep */
 size_t uio_get(struct uio *u, void *to, size_t n);         /* out of u; may fault and sleep */
 size_t uio_get_nofault(struct uio *u, void *to, size_t n);
-/* Fetches the next pages of user memory, so that uio_get_nofault can go on. 0 or -EFAULT. */
+/* Fetches the next pages of user memory, so that uio_get_nofault can go on; -EFAULT: it cannot. */
 int uio_fetch(const struct uio *u) must_check;
