@@ -161,11 +161,6 @@ static bool readable(const struct pipe *p)
     return READ_ONCE(p->len) || !READ_ONCE(p->writers);
 }
 
-static bool nonblocking(struct file *f)
-{
-    return atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK;
-}
-
 static ssize_t pipe_readv(struct file *f, struct uio *u, off_t *pos)
 {
     struct pipe *p = f->private_data;
@@ -179,7 +174,7 @@ static ssize_t pipe_readv(struct file *f, struct uio *u, off_t *pos)
     while (unlikely(!p->len)) {
         n = p->writers ? -EAGAIN : 0;
         mutex_unlock(&p->lock);
-        if (!n || nonblocking(f))
+        if (!n || file_has_flag(f, O_NONBLOCK))
             return n;
         n = wait_event_interruptible(&p->read_wait, readable(p));
         if (n)
@@ -230,7 +225,7 @@ static ssize_t pipe_writev(struct file *f, struct uio *u, off_t *pos)
         mutex_unlock(&p->lock);
         if (was_empty) /* [2] */
             waitq_wake_all(&p->read_wait);
-        if (err == -EAGAIN && !nonblocking(f))
+        if (err == -EAGAIN && !file_has_flag(f, O_NONBLOCK))
             err = wait_event_interruptible(&p->write_wait,
                                            writable(p, MIN(u->left, (size_t)PIPE_BUF)));
     }
@@ -367,7 +362,7 @@ static int fifo_open(struct inode *ip, struct file *f)
     if (err)
         return err;
     wake_everybody(p);
-    if (!nonblocking(f))
+    if (!file_has_flag(f, O_NONBLOCK))
         err = wait_event_interruptible(is_reader(f) ? &p->read_wait : &p->write_wait,
                                        partner_came(p, f));
     else if (!is_reader(f) && !partner_came(p, f))

@@ -12,11 +12,6 @@
 
 #include <linux/fcntl.h>
 
-static bool has_flag(struct file *f, uint32_t flag)
-{
-    return atomic_load_explicit(&f->flags, memory_order_relaxed) & flag;
-}
-
 static ssize_t regular_readv(struct file *f, struct uio *u, off_t *pos)
 {
     size_t total = u->left, done;
@@ -24,7 +19,7 @@ static ssize_t regular_readv(struct file *f, struct uio *u, off_t *pos)
 
     done = total - u->left;
     *pos += (off_t)done;
-    if (!has_flag(f, O_NOATIME))
+    if (!file_has_flag(f, O_NOATIME))
         inode_accessed(f->inode);
     return done ? (ssize_t)done : err;
 }
@@ -53,7 +48,7 @@ static int write_locked(struct file *f, struct uio *u, off_t *pos)
     size_t len = u->left, beyond, done;
     int err;
 
-    if (has_flag(f, O_APPEND))
+    if (file_has_flag(f, O_APPEND))
         *pos = (off_t)inode_size(ip);
     err = limit_write(ip, *pos, &len);
     if (err)
@@ -82,7 +77,7 @@ static ssize_t regular_writev(struct file *f, struct uio *u, off_t *pos)
     if (!total)
         return 0;
     /* What is appended must not be torn because a page of the source has to be fetched half-way. */
-    if (has_flag(f, O_APPEND))
+    if (file_has_flag(f, O_APPEND))
         err = uio_fetch(u); /* told below, where it matters */
     do {
         before = u->left;
@@ -94,7 +89,7 @@ static ssize_t regular_writev(struct file *f, struct uio *u, off_t *pos)
     } while (err == -EFAULT && tries < 100 && !uio_fetch(u));
     if (u->left == total)
         return err;
-    err = has_flag(f, O_DSYNC) ? inode_sync(f->inode, false) : 0;
+    err = file_has_flag(f, O_DSYNC) ? inode_sync(f->inode, false) : 0;
     return err ? err : (ssize_t)(total - u->left);
 }
 

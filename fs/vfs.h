@@ -306,6 +306,11 @@ struct file {
     void *private_data;
 };
 
+static inline bool file_has_flag(struct file *f, uint32_t flag)
+{
+    return atomic_load_explicit(&f->flags, memory_order_relaxed) & flag;
+}
+
 size_t file_open_count(void);
 /* fd tables (fs/fdtable.c) */
 struct files;

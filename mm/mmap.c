@@ -53,20 +53,15 @@ static uaddr_t covered(struct addrspace *as, uaddr_t start, uaddr_t end, int pro
     return end;
 }
 
-static size_t mapped_bytes(const struct addrspace *as)
-{
-    size_t sum = 0;
-
-    for (unsigned i = 0; i < as->nvmas; i++)
-        sum += as->vmas[i].end - as->vmas[i].start;
-    return sum;
-}
-
 static bool over_limit(const struct addrspace *as, size_t more)
 {
     uint64_t limit = rlimit_current(RLIMIT_AS);
 
-    return limit != RLIM_INFINITY && mapped_bytes(as) + more > limit;
+    if (limit == RLIM_INFINITY)
+        return false;
+    for (unsigned i = 0; i < as->nvmas; i++)
+        more += as->vmas[i].end - as->vmas[i].start;
+    return more > limit;
 }
 
 /* Where the mapping goes: an address, or -ENOMEM, -EINVAL, -EPERM, -EEXIST. */
@@ -209,11 +204,8 @@ static bool brk_grow(struct addrspace *as, uaddr_t from, uaddr_t to)
                     .max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
                     .flags = VMA_HEAP};
 
-    if (!vma_range_free(as, from, to) || over_limit(as, to - from))
-        return false;
-    if (limit != RLIM_INFINITY && to - as->brk_start > limit)
-        return false;
-    if (vma_reserve(as, 1))
+    if (!vma_range_free(as, from, to) || over_limit(as, to - from) ||
+        (limit != RLIM_INFINITY && to - as->brk_start > limit) || vma_reserve(as, 1))
         return false;
     vma_insert(as, &v);
     return true;
@@ -221,21 +213,20 @@ static bool brk_grow(struct addrspace *as, uaddr_t from, uaddr_t to)
 
 uaddr_t addrspace_brk(struct addrspace *as, uaddr_t want)
 {
-    uaddr_t old_end, new_end;
+    uaddr_t old_end, new_end = ALIGN_UP(want, PAGE_SIZE);
+    bool ok;
 
     mutex_lock(&as->lock);
     old_end = ALIGN_UP(as->brk, PAGE_SIZE);
-    if (want >= as->brk_start && want <= USER_TOP) {
-        new_end = ALIGN_UP(want, PAGE_SIZE);
-        if (new_end > old_end) {
-            if (brk_grow(as, old_end, new_end))
-                as->brk = want;
-        } else if (new_end == old_end || !vma_reserve(as, 2)) {
-            if (new_end < old_end)
-                unmap_range(as, new_end, old_end);
-            as->brk = want;
-        }
-    }
+    ok = want >= as->brk_start && want <= USER_TOP;
+    if (ok && new_end > old_end)
+        ok = brk_grow(as, old_end, new_end);
+    if (ok && new_end < old_end)
+        ok = !vma_reserve(as, 2);
+    if (ok && new_end < old_end)
+        unmap_range(as, new_end, old_end);
+    if (ok)
+        as->brk = want;
     want = as->brk;
     mutex_unlock(&as->lock);
     return want;
