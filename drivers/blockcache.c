@@ -193,7 +193,7 @@ void block_cache_init(struct block_device *bd)
 
 int block_cache_sync(struct block_device *bd, bool wait)
 {
-    mapping_writeback(&bd->mapping, 0, UINT64_MAX, wait);
+    mapping_writeback(&bd->mapping, wait);
     return wait ? mapping_take_error(&bd->mapping) : 0;
 }
 
@@ -207,46 +207,39 @@ int block_cache_drop(struct block_device *bd)
 
 /* ---- Blocks ----------------------------------------------------------------------------------- */
 
-/* The page of a block; fresh: locked, and its old contents do not matter. Where memory is short,
- * other blocks are given up: what frees disk space must not fail for that. */
-static struct page *block_page(struct block_device *bd, uint64_t pos, unsigned size, bool fresh)
+/* Where memory is short, other blocks are given up: what frees disk space must not fail for that. */
+static bool try_again(struct block_device *bd, int err, int *tries)
 {
-    struct mapping *m = &bd->mapping;
-    uint64_t index = pos >> PAGE_SHIFT;
-    unsigned off = pos & PAGE_MASK;
-
-    for (int tries = 0;; tries++) {
-        struct page *p =
-            fresh ? mapping_write_begin(m, index, off, off + size) : mapping_read_page(m, index);
-
-        if (likely(!is_err(p)) || ptr_err(p) != -ENOMEM || tries == MAX_TRIES)
-            return p;
-        mapping_writeback(m, 0, UINT64_MAX, true);
-        page_reclaim(1);
-    }
+    if (likely(err != -ENOMEM) || (*tries)++ == MAX_TRIES)
+        return false;
+    mapping_writeback(&bd->mapping, true);
+    page_reclaim(1);
+    return true;
 }
 
 void *block_get(struct block_device *bd, uint64_t block, unsigned bits)
 {
     uint64_t pos = block << bits;
-    struct page *p = block_page(bd, pos, 1U << bits, false);
+    struct page *p;
+    int tries = 0;
 
+    do
+        p = mapping_read_page(&bd->mapping, pos >> PAGE_SHIFT);
+    while (is_err(p) && try_again(bd, ptr_err(p), &tries));
     return is_err(p) ? (void *)p : (uint8_t *)page_va(p) + (pos & PAGE_MASK);
 }
 
 void *block_get_zeroed(struct block_device *bd, uint64_t block, unsigned bits)
 {
-    uint64_t pos = block << bits;
-    struct page *p = block_page(bd, pos, 1U << bits, true);
-    uint8_t *data;
+    static const uint8_t zeroes[PAGE_SIZE];
+    int err, tries = 0;
 
-    if (is_err(p))
-        return p;
-    data = (uint8_t *)page_va(p) + (pos & PAGE_MASK);
-    memset(data, 0, 1UL << bits);
-    page_get(p); /* the caller's */
-    mapping_write_end(&bd->mapping, p);
-    return data;
+    do {
+        struct uio u = uio_kernel(zeroes, 1UL << bits);
+
+        err = mapping_write(&bd->mapping, &u, (off_t)(block << bits));
+    } while (try_again(bd, err, &tries));
+    return err ? err_ptr(err) : block_get(bd, block, bits);
 }
 
 void block_put(const void *data)

@@ -23,41 +23,36 @@ static uint64_t byte_size(const struct block_device *bd)
     return bd->sectors * SECTOR_SIZE;
 }
 
-static ssize_t blkdev_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
+static ssize_t blkdev_readv(struct file *f, struct uio *u, off_t *pos)
 {
-    ssize_t n = mapping_read(&device_of(f)->mapping, ubuf, NULL, len, *pos);
+    size_t total = u->left, done;
+    int err = mapping_read(&device_of(f)->mapping, u, *pos);
 
-    if (n > 0)
-        *pos += n;
-    return n;
+    done = total - u->left;
+    *pos += (off_t)done;
+    return done ? (ssize_t)done : err;
 }
 
-static ssize_t blkdev_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
-{
-    return mapping_read(&device_of(f)->mapping, 0, buf, len, pos);
-}
-
-static ssize_t blkdev_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
+static ssize_t blkdev_writev(struct file *f, struct uio *u, off_t *pos)
 {
     struct block_device *bd = device_of(f);
     uint64_t size = byte_size(bd);
-    size_t done = 0;
-    ssize_t n = 0;
+    size_t total = u->left, done;
+    unsigned tries = 0;
+    int err;
 
-    if (len && (uint64_t)*pos >= size)
+    if (total && (uint64_t)*pos >= size)
         return -ENOSPC;
-    len = MIN(len, size - (uint64_t)*pos);
-    for (int tries = 0; done < len && tries < MAX_TRIES; tries++) {
-        n = mapping_write(&bd->mapping, ubuf + done, NULL, len - done, *pos);
-        if (n > 0) {
-            done += (size_t)n;
-            *pos += n;
-            tries = 0;
-        } else if (n != -EFAULT || fault_in_user(ubuf + done, 1, false)) {
-            break;
-        }
-    }
-    return done ? (ssize_t)done : n;
+    u->left = total = MIN(total, size - (uint64_t)*pos);
+    do {
+        size_t before = u->left;
+
+        err = mapping_write(&bd->mapping, u, *pos);
+        *pos += (off_t)(before - u->left);
+        tries = u->left < before ? 0 : tries + 1;
+    } while (err == -EFAULT && tries < MAX_TRIES && !uio_fetch(u));
+    done = total - u->left;
+    return done ? (ssize_t)done : err;
 }
 
 static off_t blkdev_lseek(struct file *f, off_t off, int whence)
@@ -110,9 +105,8 @@ static int blkdev_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 
 const struct file_ops blkdev_file_ops = {
     .open = blkdev_open,
-    .read = blkdev_read,
-    .write = blkdev_write,
-    .read_kernel = blkdev_read_kernel,
+    .readv = blkdev_readv,
+    .writev = blkdev_writev,
     .lseek = blkdev_lseek,
     .ioctl = blkdev_ioctl,
     .fsync = blkdev_fsync,

@@ -8,8 +8,7 @@
  * a directory entry before it is looked at. What is wrong is told (ext2_error) and becomes -EIO.
  *
  * Locks: inode->lock (directory contents, size), map_lock (block tree), alloc_lock (bitmaps, group
- * descriptors, counts), in this order. Looking up a block takes none: a pointer is one aligned word,
- * and truncation waits for a page's I/O before it frees what lies below.
+ * descriptors, counts), in this order. Looking up a block needs one of the first two.
  */
 #pragma once
 

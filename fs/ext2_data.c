@@ -17,11 +17,14 @@ struct cursor { /* a request being made, and the piece of the block tree looked 
 /* Where a block is, from the piece at hand if it is in there; `ahead` blocks may be asked for. */
 static int locate(struct cursor *c, uint64_t logical, unsigned ahead, uint32_t *physical)
 {
+    struct mutex *lock = &ext2_inode_of(c->ip)->map_lock;
     int err = 0;
 
     if (logical < c->logical || logical >= c->logical + c->n) {
         c->logical = logical;
+        mutex_lock(lock); /* a truncation may be freeing the blocks above a hole in the last page */
         err = ext2_map(c->ip, logical, ahead, &c->physical, &c->n);
+        mutex_unlock(lock);
         if (err)
             c->n = 0;
     }

@@ -9,7 +9,7 @@
  *  [3] Freeing visits an indirect block only while the bitmap says it is in use, and frees it then:
  *      however a damaged tree points at itself, each block is descended into once.
  *
- * Lock: map_lock for changes. Lookup takes none (see fs/ext2.h).
+ * Lock: map_lock for changes, taken here; for lookups the caller's (see fs/ext2.h).
  */
 #include "fs/ext2.h"
 #include "lib/log.h"

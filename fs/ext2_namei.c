@@ -113,7 +113,8 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
 static int write_target(struct inode *ip, const char *target)
 {
     size_t len = strlen(target);
-    ssize_t n;
+    struct uio u = uio_kernel(target, len);
+    int err;
 
     if (len < EXT2_FAST_SYMLINK) {
         memcpy(ext2_inode_of(ip)->block, target, len);
@@ -122,11 +123,9 @@ static int write_target(struct inode *ip, const char *target)
         return 0;
     }
     inode_lock_nested(ip);
-    n = mapping_write(&ip->mapping, 0, target, len, 0);
+    err = mapping_write(&ip->mapping, &u, 0);
     inode_unlock(ip);
-    if (n < 0)
-        return (int)n;
-    return (size_t)n == len ? 0 : -ENOSPC;
+    return err;
 }
 
 /* A new inode with its name; target: a symbolic link's. */
@@ -277,20 +276,21 @@ static char *readlink(struct inode *ip)
 {
     size_t len = (size_t)inode_size(ip);
     char *text = kmalloc(len + 1, 0);
-    ssize_t n = (ssize_t)len;
+    struct uio u = uio_kernel(text, len);
+    int err = 0;
 
     if (!text)
         return err_ptr(-ENOMEM);
     if (ext2_has_tree(ip))
-        n = mapping_read(&ip->mapping, 0, text, len, 0);
+        err = mapping_read(&ip->mapping, &u, 0);
     else
         memcpy(text, ext2_inode_of(ip)->block, len);
-    if (n == (ssize_t)len) {
+    if (!err) {
         text[len] = '\0';
         return text;
     }
     kfree(text);
-    return err_ptr(n < 0 ? n : -EIO);
+    return err_ptr(err);
 }
 
 static int file_open(struct inode *ip, struct file *f)

@@ -28,21 +28,17 @@ static long duplicate(struct file *f, uint64_t lowest, int flags)
     return fd_dup(f, (unsigned)lowest, flags);
 }
 
-/* What may be asked of a descriptor that is only a place in the tree too. */
-static long fcntl_descriptor(struct file *f, int fd, int cmd, uint64_t arg)
+static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
 {
-    switch (cmd) {
+    switch (cmd) { /* what may be asked of a descriptor that is only a place in the tree, too */
     case F_DUPFD: return duplicate(f, arg, 0);
     case F_DUPFD_CLOEXEC: return duplicate(f, arg, O_CLOEXEC);
     case F_GETFD: return fd_cloexec(fd) ? FD_CLOEXEC : 0;
     case F_SETFD: fd_set_cloexec(fd, arg & FD_CLOEXEC); return 0;
     case F_GETFL: return (long)atomic_load(&f->flags);
-    default: return -EBADF;
     }
-}
-
-static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
-{
+    if (f->mode & FMODE_PATH)
+        return -EBADF;
     switch (cmd) {
     case F_SETFL: return set_flags(f, (uint32_t)arg);
     case F_GETLK:
@@ -52,11 +48,6 @@ static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
     case F_SETPIPE_SZ: return pipe_fcntl(f, cmd, arg);
     case F_SETOWN: /* only for SIGIO, which nothing here sends */
     case F_GETOWN: return 0;
-    case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
-    case F_GETFD:
-    case F_SETFD:
-    case F_GETFL: return fcntl_descriptor(f, fd, cmd, arg);
     default: return -EINVAL;
     }
 }
@@ -64,12 +55,8 @@ static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
 long sys_fcntl(int fd, int cmd, uint64_t arg)
 {
     struct fdref r = fd_borrow_path(fd);
-    long ret = -EBADF;
+    long ret = r.file ? fcntl_file(r.file, fd, cmd, arg) : -EBADF;
 
-    if (r.file && (r.file->mode & FMODE_PATH))
-        ret = fcntl_descriptor(r.file, fd, cmd, arg);
-    else if (r.file)
-        ret = fcntl_file(r.file, fd, cmd, arg);
     fd_return(r);
     return ret;
 }
@@ -87,17 +74,12 @@ static long set_nonblock(struct file *f, uaddr_t arg)
     return 0;
 }
 
-static long bytes_left(struct file *f, uaddr_t arg)
+static long ioctl_regular(struct file *f, uint32_t cmd, uint64_t arg)
 {
     uint64_t size = inode_size(f->inode), pos = (uint64_t)READ_ONCE(f->pos);
 
-    return put_user_u32(arg, size > pos ? (uint32_t)(size - pos) : 0);
-}
-
-static long ioctl_regular(struct file *f, uint32_t cmd, uint64_t arg)
-{
     if (cmd == FIONREAD && S_ISREG(f->inode->mode))
-        return bytes_left(f, arg);
+        return put_user_u32(arg, size > pos ? (uint32_t)(size - pos) : 0);
     if (cmd == FIGETBSZ && f->inode->sb->block_size)
         return put_user_u32(arg, f->inode->sb->block_size);
     return -ENOTTY;

@@ -4,21 +4,22 @@
 
 #include "fs/vfs.h"
 
-#define FIRST_FDS 64u
+#define FIRST_FDS 32u
 
-struct fdtable {
-    unsigned cap; /* a multiple of 64 */
-    struct file **files;
-    uint64_t *used, *cloexec, *full; /* bitmaps; full: words of used */
+struct fd { /* used without a file: reserved by an open under way */
+    struct file *file;
+    bool used, cloexec;
 };
 
 struct files {
     _Atomic uint32_t refs; /* (a) processes that share it, and short visits from /proc */
     struct spinlock lock;  /* RANK_FILES: guards all below */
-    struct fdtable t;
+    struct fd *fds;
+    unsigned cap, top;         /* room in fds; all from top on are free */
+    unsigned first_free;       /* none below it is free */
     struct dentry *cwd, *root; /* referenced */
     uint32_t umask;
-    uint64_t first_table[FIRST_FDS + 3];
+    struct fd first_fds[FIRST_FDS];
 };
 
 struct files *current_files(void);

@@ -13,20 +13,13 @@
 #include "proc/process.h"
 
 #include <linux/fcntl.h>
+#include <linux/mman.h>
 #include <linux/mount.h>
 
 /* Flags that say something about opening only. */
 #define OPEN_ONLY (uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 
-static struct kcache *file_cache;
 static _Atomic size_t nfiles;
-
-static struct kcache *cache(void)
-{
-    if (unlikely(!file_cache)) /* first at boot, single-threaded */
-        file_cache = kcache_create("file", sizeof(struct file));
-    return file_cache;
-}
 
 /* Linux's rule of thumb for file-max: a tenth of memory, at about a KiB each. */
 static size_t max_files(void)
@@ -57,7 +50,7 @@ struct file *file_reserve(void)
 
     if (file_open_count() >= max_files() && !caller_is_root())
         return err_ptr(-ENFILE);
-    f = kcache_alloc(cache(), ALLOC_ZERO);
+    f = kzalloc(sizeof(*f));
     if (!f)
         return err_ptr(-ENOMEM);
     atomic_fetch_add_explicit(&nfiles, 1, memory_order_relaxed);
@@ -66,7 +59,7 @@ struct file *file_reserve(void)
 
 void file_unreserve(struct file *f)
 {
-    kcache_free(cache(), f);
+    kfree(f);
     atomic_fetch_sub_explicit(&nfiles, 1, memory_order_relaxed);
 }
 
@@ -94,15 +87,6 @@ void file_detach(struct file *f)
     dentry_put(f->dentry);
 }
 
-struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags)
-{
-    struct file *f = file_reserve();
-
-    if (!is_err(f))
-        file_attach(f, d, ops, flags);
-    return f;
-}
-
 struct file *file_get(struct file *f)
 {
     atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
@@ -121,7 +105,7 @@ void file_put(struct file *f)
 
 struct mapping *file_mapping(struct file *f)
 {
-    return f->ops->mapping ? f->ops->mapping(f) : NULL;
+    return f->ops->cached ? &f->inode->mapping : NULL;
 }
 
 void file_map_identity(struct file *f, unsigned *major, unsigned *minor, uint64_t *ino)
@@ -136,19 +120,16 @@ char *file_path(struct file *f, char *buf, size_t size)
     return dentry_path(f->dentry, buf, size);
 }
 
-bool file_readable(struct file *f)
+int file_mmap_check(struct file *f, int prot, bool shared, uint8_t *max_prot)
 {
-    return f->mode & FMODE_READ;
-}
+    bool read_only = shared && !(f->mode & FMODE_WRITE), no_exec = f->inode->sb->flags & MS_NOEXEC;
 
-bool file_writable(struct file *f)
-{
-    return f->mode & FMODE_WRITE;
-}
-
-bool file_no_exec(struct file *f)
-{
-    return f->inode->sb->flags & MS_NOEXEC;
+    if (!(f->mode & FMODE_READ) || (read_only && prot & PROT_WRITE))
+        return -EACCES;
+    if (!file_mapping(f))
+        return -ENODEV;
+    *max_prot = PROT_READ | (read_only ? 0 : PROT_WRITE) | (no_exec ? 0 : PROT_EXEC);
+    return no_exec && prot & PROT_EXEC ? -EPERM : 0;
 }
 
 /* ---- For exec --------------------------------------------------------------------------------- */
@@ -168,5 +149,9 @@ void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid)
 
 ssize_t file_read_kernel(struct file *f, void *buf, size_t len, off_t pos)
 {
-    return f->ops->read_kernel ? f->ops->read_kernel(f, buf, len, pos) : -EINVAL;
+    struct uio u = uio_kernel(buf, len);
+    struct mapping *m = file_mapping(f);
+    int err = m ? mapping_read(m, &u, pos) : -EINVAL;
+
+    return u.left < len ? (ssize_t)(len - u.left) : err;
 }

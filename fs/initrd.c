@@ -69,10 +69,10 @@ static struct dentry *find_parent(const char *path, const char **last)
 
 static int add_entry(const char *path, const uint32_t *f, const char *data)
 {
+    struct uio u = uio_kernel(data, f[FILESIZE]);
     const char *name;
     struct dentry *dir = find_parent(path, &name);
     char target[256] = "";
-    ssize_t written = 0;
     struct inode *ip;
     int err = 0;
 
@@ -92,9 +92,7 @@ static int add_entry(const char *path, const uint32_t *f, const char *data)
         ip->gid = f[GID];
         ip->mtime.sec = f[MTIME];
         if (S_ISREG(f[MODE]))
-            written = mapping_write(&ip->mapping, 0, data, f[FILESIZE], 0);
-        if (S_ISREG(f[MODE]) && written < f[FILESIZE])
-            err = written < 0 ? (int)written : -ENOSPC;
+            err = mapping_write(&ip->mapping, &u, 0);
     }
 out:
     dentry_put(dir);

@@ -342,16 +342,17 @@ int inode_write_dirty(struct superblock *sb, bool wait)
 
 int inode_sync(struct inode *ip, bool data_only)
 {
-    int err = mapping_writeback(&ip->mapping, 0, UINT64_MAX, true);
+    int err = 0;
     bool was_dirty;
 
     (void)data_only; /* size and blocks travel with the attributes */
+    mapping_writeback(&ip->mapping, true);
     spin_lock(&icache_lock);
     was_dirty = !list_empty(&ip->dirty_link);
     list_del(&ip->dirty_link);
     spin_unlock(&icache_lock);
     if (was_dirty)
-        err = first_error(err, write_attributes(ip, true));
+        err = write_attributes(ip, true);
     if (ip->sb->ops->sync)
         err = first_error(err, ip->sb->ops->sync(ip->sb, true));
     return first_error(err, mapping_take_error(&ip->mapping));

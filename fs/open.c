@@ -72,6 +72,18 @@ static int open_existing(struct file *f, struct dentry *d, int flags, bool creat
     return err;
 }
 
+struct file *file_open_dentry(struct dentry *d, int flags)
+{
+    struct file *f = file_reserve();
+    int err = is_err(f) ? ptr_err(f) : open_existing(f, d, flags, true);
+
+    if (!err)
+        return f;
+    if (!is_err(f))
+        file_unreserve(f);
+    return err_ptr(err);
+}
+
 /* The last name's dentry, created if need be; referenced. err_ptr(-EEXIST) as O_EXCL asks. */
 static struct dentry *lookup_or_create(struct walk *w, int flags, uint32_t mode, bool *created)
 {

@@ -37,14 +37,12 @@ struct pipe {
     unsigned readers, writers;           /* open ends */
     unsigned reader_opens, writer_opens; /* ever */
     unsigned files;                      /* inode->lock */
-    struct page *first_pages[DEFAULT_PAGES];
 };
 
 static struct superblock pipe_sb;
 static const struct fs_type pipe_type = {.name = "pipefs"};
 static const struct super_ops pipe_super_ops;
 static const struct inode_ops pipe_inode_ops;
-static const struct file_ops no_ops;
 static _Atomic uint64_t last_ino;
 
 static size_t capacity(const struct pipe *p)
@@ -53,6 +51,33 @@ static size_t capacity(const struct pipe *p)
 }
 
 /* ---- Life ------------------------------------------------------------------------------------- */
+
+/* pipe->lock held: the same bytes in a ring of npages. */
+static int resize(struct pipe *p, unsigned npages)
+{
+    size_t offset = p->start & PAGE_MASK;
+    unsigned used = p->len ? (unsigned)(ALIGN_UP(offset + p->len, PAGE_SIZE) >> PAGE_SHIFT) : 0;
+    struct page **pages;
+
+    if (used > npages)
+        return -EBUSY;
+    pages = kzalloc(npages * sizeof(*pages));
+    if (!pages)
+        return -ENOMEM;
+    for (unsigned i = 0; i < p->npages; i++) {
+        struct page *page = p->pages[(i + (p->start >> PAGE_SHIFT)) % p->npages];
+
+        if (i < used)
+            pages[i] = page;
+        else if (page)
+            page_put(page);
+    }
+    kfree(p->pages);
+    p->pages = pages;
+    p->npages = npages;
+    p->start = used ? offset : 0;
+    return 0;
+}
 
 static struct pipe *pipe_alloc(void)
 {
@@ -63,9 +88,10 @@ static struct pipe *pipe_alloc(void)
     mutex_init(&p->lock, MUTEX_INODE);
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
-    p->pages = p->first_pages;
-    p->npages = DEFAULT_PAGES;
-    return p;
+    if (!resize(p, DEFAULT_PAGES))
+        return p;
+    kfree(p);
+    return NULL;
 }
 
 static void pipe_free(struct pipe *p)
@@ -73,8 +99,7 @@ static void pipe_free(struct pipe *p)
     for (unsigned i = 0; i < p->npages; i++)
         if (p->pages[i])
             page_put(p->pages[i]);
-    if (p->pages != p->first_pages)
-        kfree(p->pages);
+    kfree(p->pages);
     kfree(p);
 }
 
@@ -86,92 +111,47 @@ static void wake_everybody(struct pipe *p)
 
 /* ---- The ring --------------------------------------------------------------------------------- */
 
-/* The other side of a transfer: pieces of user memory, or one of kernel memory. */
-struct cursor {
-    const struct user_iov *iov;
-    const char *kernel;
-    size_t offset; /* in *iov, or in kernel */
-    size_t left;   /* in all */
-};
-
-static struct cursor cursor_of(const struct user_iov *iov, unsigned n)
-{
-    struct cursor c = {.iov = iov};
-
-    for (unsigned i = 0; i < n; i++)
-        c.left += iov[i].len;
-    return c;
-}
-
-/* Bytes that can be moved in one copy between the ring at `at` and the cursor. */
-static size_t piece(struct cursor *c, size_t at, size_t n)
-{
-    n = MIN(n, PAGE_SIZE - (at & PAGE_MASK));
-    n = MIN(n, c->left);
-    if (c->kernel)
-        return n;
-    while (c->offset == c->iov->len) {
-        c->iov++;
-        c->offset = 0;
-    }
-    return MIN(n, c->iov->len - c->offset);
-}
-
-static void advance(struct cursor *c, size_t n)
-{
-    c->offset += n;
-    c->left -= n;
-}
-
 /* pipe->lock held, the pipe not empty. Bytes taken, or -EFAULT. */
-static ssize_t take(struct pipe *p, struct cursor *c)
+static ssize_t take(struct pipe *p, struct uio *u)
 {
-    size_t done = 0;
+    size_t total = u->left;
 
-    while (p->len && c->left) {
-        size_t n = piece(c, p->start, p->len);
+    while (p->len && u->left) {
+        size_t n = MIN(MIN(p->len, u->left), PAGE_SIZE - (p->start & PAGE_MASK));
         char *from = (char *)page_va(p->pages[p->start >> PAGE_SHIFT]) + (p->start & PAGE_MASK);
+        size_t moved = uio_put(u, from, n);
 
-        if (copy_to_user(c->iov->base + c->offset, from, n))
-            return done ? (ssize_t)done : -EFAULT;
-        advance(c, n);
-        done += n;
-        p->start += n;
+        p->start += moved;
         if (p->start == capacity(p))
             p->start = 0;
-        WRITE_ONCE(p->len, p->len - n);
+        WRITE_ONCE(p->len, p->len - moved);
+        if (moved < n)
+            break;
     }
     if (!p->len)
         p->start = 0;
-    return (ssize_t)done;
+    return u->left < total ? (ssize_t)(total - u->left) : -EFAULT;
 }
 
-/* pipe->lock held: puts at most `room` bytes in. Bytes put, or -EFAULT, -ENOMEM. */
-static ssize_t put(struct pipe *p, struct cursor *c, size_t room)
+/* pipe->lock held: puts at most `room` bytes in. 0, -EFAULT, -ENOMEM. */
+static int put(struct pipe *p, struct uio *u, size_t room)
 {
-    size_t done = 0;
-
-    while (room && c->left) {
+    while (room && u->left) {
         size_t end = p->start + p->len, at = end < capacity(p) ? end : end - capacity(p);
-        size_t n = piece(c, at, room);
+        size_t n = MIN(MIN(room, u->left), PAGE_SIZE - (at & PAGE_MASK)), moved;
         struct page **slot = &p->pages[at >> PAGE_SHIFT];
-        char *to;
 
         if (!*slot)
             *slot = page_alloc(0);
         if (!*slot)
-            return done ? (ssize_t)done : -ENOMEM;
-        to = (char *)page_va(*slot) + (at & PAGE_MASK);
-        if (c->kernel)
-            memcpy(to, c->kernel + c->offset, n);
-        else if (copy_from_user(to, c->iov->base + c->offset, n))
-            return done ? (ssize_t)done : -EFAULT;
-        advance(c, n);
-        done += n;
-        room -= n;
-        WRITE_ONCE(p->len, p->len + n);
+            return -ENOMEM;
+        moved = uio_get(u, (char *)page_va(*slot) + (at & PAGE_MASK), n);
+        room -= moved;
+        WRITE_ONCE(p->len, p->len + moved);
+        if (moved < n)
+            return -EFAULT;
     }
-    return (ssize_t)done;
+    return 0;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------- */
@@ -181,47 +161,32 @@ static bool readable(const struct pipe *p)
     return READ_ONCE(p->len) || !READ_ONCE(p->writers);
 }
 
-static bool nonblocking(struct file *f)
-{
-    return atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK;
-}
-
-static ssize_t pipe_readv(struct file *f, const struct user_iov *iov, unsigned niov, off_t *pos)
+static ssize_t pipe_readv(struct file *f, struct uio *u, off_t *pos)
 {
     struct pipe *p = f->private_data;
-    struct cursor c = cursor_of(iov, niov);
     bool wake;
     ssize_t n;
 
     (void)pos;
-    if (!c.left)
+    if (!u->left)
         return 0;
     mutex_lock(&p->lock);
     while (unlikely(!p->len)) {
-        if (!p->writers || nonblocking(f)) {
-            n = p->writers ? -EAGAIN : 0;
-            mutex_unlock(&p->lock);
-            return n;
-        }
+        n = p->writers ? -EAGAIN : 0;
         mutex_unlock(&p->lock);
+        if (!n || file_has_flag(f, O_NONBLOCK))
+            return n;
         n = wait_event_interruptible(&p->read_wait, readable(p));
         if (n)
             return n;
         mutex_lock(&p->lock);
     }
-    n = take(p, &c);
+    n = take(p, u);
     wake = capacity(p) - p->len >= PIPE_BUF; /* [1] */
     mutex_unlock(&p->lock);
     if (wake)
         waitq_wake_all(&p->write_wait);
     return n;
-}
-
-static ssize_t pipe_read(struct file *f, uaddr_t buf, size_t len, off_t *pos)
-{
-    struct user_iov iov = {buf, len};
-
-    return pipe_readv(f, &iov, 1, pos);
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------- */
@@ -232,8 +197,8 @@ static bool writable(const struct pipe *p, size_t need)
     return capacity(p) - READ_ONCE(p->len) >= need || !READ_ONCE(p->readers);
 }
 
-/* One round, pipe->lock held. Bytes put; -EAGAIN: no room for `need`. */
-static ssize_t write_some(struct pipe *p, struct cursor *c, size_t need, bool *was_empty)
+/* One round, pipe->lock held. 0, or why it ended; -EAGAIN: no room for `need`. */
+static int write_some(struct pipe *p, struct uio *u, size_t need, bool *was_empty)
 {
     size_t room = capacity(p) - p->len;
 
@@ -242,73 +207,65 @@ static ssize_t write_some(struct pipe *p, struct cursor *c, size_t need, bool *w
     if (room < need)
         return -EAGAIN;
     *was_empty = !p->len;
-    return put(p, c, room);
+    return put(p, u, room);
 }
 
-static ssize_t write_all(struct file *f, struct cursor *c)
+static ssize_t pipe_writev(struct file *f, struct uio *u, off_t *pos)
 {
     struct pipe *p = f->private_data;
-    size_t total = c->left, need = total <= PIPE_BUF ? total : 1;
+    size_t total = u->left, need = total <= PIPE_BUF ? total : 1;
     bool was_empty;
-    ssize_t n = 0;
+    int err = 0;
 
-    while (c->left) {
+    (void)pos;
+    while (u->left && !err) {
         was_empty = false;
         mutex_lock(&p->lock);
-        n = write_some(p, c, need, &was_empty);
+        err = write_some(p, u, need, &was_empty);
         mutex_unlock(&p->lock);
         if (was_empty) /* [2] */
             waitq_wake_all(&p->read_wait);
-        if (n == -EAGAIN && !nonblocking(f))
-            n = wait_event_interruptible(&p->write_wait,
-                                         writable(p, MIN(c->left, (size_t)PIPE_BUF)));
-        if (n < 0)
-            break;
+        if (err == -EAGAIN && !file_has_flag(f, O_NONBLOCK))
+            err = wait_event_interruptible(&p->write_wait,
+                                           writable(p, MIN(u->left, (size_t)PIPE_BUF)));
     }
-    if (n == -EPIPE)
+    if (err == -EPIPE)
         signal_send_thread(current, SIGPIPE, NULL);
-    return c->left < total ? (ssize_t)(total - c->left) : n;
-}
-
-static ssize_t pipe_writev(struct file *f, const struct user_iov *iov, unsigned n, off_t *pos)
-{
-    struct cursor c = cursor_of(iov, n);
-
-    (void)pos;
-    return write_all(f, &c);
-}
-
-static ssize_t pipe_write(struct file *f, uaddr_t buf, size_t len, off_t *pos)
-{
-    struct user_iov iov = {buf, len};
-
-    return pipe_writev(f, &iov, 1, pos);
-}
-
-static ssize_t pipe_write_kernel(struct file *f, const void *buf, size_t len, off_t *pos)
-{
-    struct cursor c = {.kernel = buf, .left = len};
-
-    (void)pos;
-    return write_all(f, &c);
+    return u->left < total ? (ssize_t)(total - u->left) : err;
 }
 
 /* ---- poll, ioctl, fcntl ----------------------------------------------------------------------- */
+
+static bool is_reader(struct file *f)
+{
+    return f->mode & FMODE_READ;
+}
+
+static bool is_writer(struct file *f)
+{
+    return f->mode & FMODE_WRITE;
+}
+
+/* f->pos tells whether the other end came: -1, or how often it was open already. */
+static bool partner_came(const struct pipe *p, struct file *f)
+{
+    return f->pos != (off_t)READ_ONCE(*(is_reader(f) ? &p->writer_opens : &p->reader_opens));
+}
 
 static unsigned pipe_poll(struct file *f, struct poll_table *pt)
 {
     struct pipe *p = f->private_data;
     unsigned events = 0;
 
-    if (f->mode & FMODE_READ) {
+    if (is_reader(f)) {
         poll_add(pt, &p->read_wait);
         if (READ_ONCE(p->len))
             events |= EPOLLIN | EPOLLRDNORM;
         /* A FIFO that no writer has opened since this end was: not hung up, only quiet. */
-        if (!READ_ONCE(p->writers) && (off_t)READ_ONCE(p->writer_opens) != f->pos)
+        if (!READ_ONCE(p->writers) && partner_came(p, f))
             events |= EPOLLHUP;
     }
-    if (f->mode & FMODE_WRITE) {
+    if (is_writer(f)) {
         poll_add(pt, &p->write_wait);
         if (capacity(p) - READ_ONCE(p->len) >= PIPE_BUF)
             events |= EPOLLOUT | EPOLLWRNORM;
@@ -323,35 +280,6 @@ static int pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
     struct pipe *p = f->private_data;
 
     return cmd == FIONREAD ? put_user_u32(arg, (uint32_t)READ_ONCE(p->len)) : -ENOTTY;
-}
-
-/* pipe->lock held: the same bytes in a ring of npages. */
-static int resize(struct pipe *p, unsigned npages)
-{
-    size_t offset = p->start & PAGE_MASK, used = ALIGN_UP(offset + p->len, PAGE_SIZE) >> PAGE_SHIFT;
-    struct page **pages;
-
-    if (!p->len)
-        used = 0;
-    if (used > npages)
-        return -EBUSY;
-    pages = kzalloc(npages * sizeof(*pages));
-    if (!pages)
-        return -ENOMEM;
-    for (unsigned i = 0; i < p->npages; i++) {
-        struct page *page = p->pages[(i + (p->start >> PAGE_SHIFT)) % p->npages];
-
-        if (i < used)
-            pages[i] = page;
-        else if (page)
-            page_put(page);
-    }
-    if (p->pages != p->first_pages)
-        kfree(p->pages);
-    p->pages = pages;
-    p->npages = npages;
-    p->start = used ? offset : 0;
-    return 0;
 }
 
 static long set_size(struct pipe *p, uint64_t bytes)
@@ -383,31 +311,26 @@ long pipe_fcntl(struct file *f, int cmd, uint64_t arg)
 
 /* ---- Opening and closing ---------------------------------------------------------------------- */
 
-static void add_ends(struct pipe *p, struct file *f)
-{
-    if (f->mode & FMODE_READ) {
-        p->readers++;
-        p->reader_opens++;
-    }
-    if (f->mode & FMODE_WRITE) {
-        p->writers++;
-        p->writer_opens++;
-    }
-}
-
-static struct pipe *attach(struct inode *ip, struct file *f)
+static int attach(struct inode *ip, struct file *f)
 {
     struct pipe *p;
 
     inode_lock(ip);
     p = ip->pipe ? ip->pipe : pipe_alloc();
     if (p) {
-        ip->pipe = p;
+        f->private_data = ip->pipe = p;
         p->files++;
-        add_ends(p, f);
+        p->readers += is_reader(f);
+        p->reader_opens += is_reader(f);
+        p->writers += is_writer(f);
+        p->writer_opens += is_writer(f);
+        if (is_reader(f) ? p->writers : p->readers)
+            f->pos = -1;
+        else
+            f->pos = is_reader(f) ? p->writer_opens : p->reader_opens;
     }
     inode_unlock(ip);
-    return p;
+    return p ? 0 : -ENOMEM;
 }
 
 static void pipe_release(struct file *f)
@@ -417,55 +340,36 @@ static void pipe_release(struct file *f)
     bool last;
 
     inode_lock(ip);
-    if (f->mode & FMODE_READ)
-        WRITE_ONCE(p->readers, p->readers - 1);
-    if (f->mode & FMODE_WRITE)
-        WRITE_ONCE(p->writers, p->writers - 1);
+    WRITE_ONCE(p->readers, p->readers - is_reader(f));
+    WRITE_ONCE(p->writers, p->writers - is_writer(f));
     last = !--p->files;
     if (last)
         ip->pipe = NULL;
+    else
+        wake_everybody(p); /* while the lock keeps the last one from freeing it */
     if (last && ip->sb == &pipe_sb)
         ip->nlink = 0; /* nobody can come back to it */
     inode_unlock(ip);
     if (last)
         pipe_free(p);
-    else
-        wake_everybody(p);
-}
-
-/* Waits for the other end, as open(2) of a FIFO does without O_NONBLOCK. */
-static int wait_partner(struct pipe *p, struct file *f, unsigned seen_readers,
-                        unsigned seen_writers)
-{
-    if ((f->mode & FMODE_READ) && !(f->mode & FMODE_WRITE))
-        return wait_event_interruptible(
-            &p->read_wait, READ_ONCE(p->writers) || READ_ONCE(p->writer_opens) != seen_writers);
-    if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_READ))
-        return wait_event_interruptible(
-            &p->write_wait, READ_ONCE(p->readers) || READ_ONCE(p->reader_opens) != seen_readers);
-    return 0;
 }
 
 static int fifo_open(struct inode *ip, struct file *f)
 {
-    struct pipe *p = attach(ip, f);
-    unsigned seen_readers, seen_writers;
-    int err = 0;
+    int err = attach(ip, f);
+    struct pipe *p = f->private_data;
 
-    if (!p)
-        return -ENOMEM;
-    f->private_data = p;
-    seen_readers = READ_ONCE(p->reader_opens);
-    seen_writers = READ_ONCE(p->writer_opens);
+    if (err)
+        return err;
     wake_everybody(p);
-    f->pos = -1;
-    if (ip->sb == &pipe_sb) /* through /proc: both ends were there from the start */
+    if (ip->sb == &pipe_sb) { /* a pipe's end waits for nobody, through /proc neither */
+        f->pos = -1;
         return 0;
-    if (!READ_ONCE(p->writers))
-        f->pos = (off_t)seen_writers;
-    if (!nonblocking(f))
-        err = wait_partner(p, f, seen_readers, seen_writers);
-    else if (f->mode == FMODE_WRITE && !READ_ONCE(p->readers))
+    }
+    if (!file_has_flag(f, O_NONBLOCK))
+        err = wait_event_interruptible(is_reader(f) ? &p->read_wait : &p->write_wait,
+                                       partner_came(p, f));
+    else if (!is_reader(f) && !partner_came(p, f))
         err = -ENXIO;
     if (err)
         pipe_release(f);
@@ -475,11 +379,8 @@ static int fifo_open(struct inode *ip, struct file *f)
 const struct file_ops fifo_file_ops = {
     .open = fifo_open,
     .release = pipe_release,
-    .read = pipe_read,
-    .write = pipe_write,
     .readv = pipe_readv,
     .writev = pipe_writev,
-    .write_kernel = pipe_write_kernel,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
 };
@@ -491,7 +392,6 @@ static struct dentry *make_pipe_dentry(void)
     uint64_t ino = atomic_fetch_add(&last_ino, 1) + 1;
     struct inode *ip = inode_new(&pipe_sb, ino);
     char name[32];
-    struct dentry *d;
 
     if (!ip)
         return NULL;
@@ -500,85 +400,50 @@ static struct dentry *make_pipe_dentry(void)
     ip->fops = &fifo_file_ops;
     snprintf(name, sizeof(name), "pipe:[%lu]", ino);
     ip->nlink = 0; /* until a file is open: then giving up is giving the dentry back */
-    d = dentry_make_anon(name, ip);
-    if (d)
-        ip->nlink = 1;
-    return d;
+    return dentry_make_anon(name, ip);
 }
 
-static struct file *open_end(struct dentry *d, int flags)
-{
-    struct file *f = file_alloc(d, &fifo_file_ops, flags);
-
-    if (is_err(f))
-        return f;
-    f->private_data = attach(d->inode, f);
-    f->pos = -1;
-    if (f->private_data)
-        return f;
-    f->ops = &no_ops; /* nothing to release */
-    file_put(f);
-    return err_ptr(-ENOMEM);
-}
-
-static int make_pipe(struct file *ends[2], int flags)
+static int open_ends(struct file *ends[2], int flags)
 {
     struct dentry *d = make_pipe_dentry();
-    int err = 0;
 
     if (!d)
         return -ENOMEM;
-    ends[0] = open_end(d, O_RDONLY | flags);
-    if (is_err(ends[0])) {
-        d->inode->nlink = 0;
-        dentry_put(d);
-        return ptr_err(ends[0]);
-    }
-    ends[1] = open_end(d, O_WRONLY | flags);
-    if (is_err(ends[1])) {
-        err = ptr_err(ends[1]);
-        file_put(ends[0]);
+    ends[0] = file_open_dentry(d, O_RDONLY | flags);
+    if (!is_err(ends[0])) {
+        d->inode->nlink = 1;
+        ends[1] = file_open_dentry(d, O_WRONLY | flags);
+        if (is_err(ends[1]))
+            file_put(ends[0]);
     }
     dentry_put(d);
-    return err;
+    return is_err(ends[0]) ? ptr_err(ends[0]) : is_err(ends[1]) ? ptr_err(ends[1]) : 0;
 }
 
-static int install_pair(struct file *ends[2], int flags, uaddr_t ufds)
+long sys_pipe2(uaddr_t ufds, int flags)
 {
-    int fds[2], err = 0;
+    struct file *ends[2];
+    int fds[2], err;
 
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
+        return -EINVAL;
+    err = open_ends(ends, flags & O_NONBLOCK);
+    if (err)
+        return err;
     fds[0] = fd_reserve(flags, 0);
     fds[1] = fds[0] < 0 ? fds[0] : fd_reserve(flags, 0);
     if (fds[1] < 0)
         err = fds[1];
     else if (copy_to_user(ufds, fds, sizeof(fds)))
         err = -EFAULT;
-    if (!err) {
-        fd_publish(fds[0], ends[0]);
-        fd_publish(fds[1], ends[1]);
-        return 0;
-    }
-    if (fds[0] >= 0)
-        fd_unreserve(fds[0]);
-    if (fds[1] >= 0)
-        fd_unreserve(fds[1]);
-    return err;
-}
-
-long sys_pipe2(uaddr_t ufds, int flags)
-{
-    struct file *ends[2] = {NULL, NULL};
-    int err;
-
-    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
-        return -EINVAL;
-    err = make_pipe(ends, flags & O_NONBLOCK);
-    if (err)
-        return err;
-    err = install_pair(ends, flags, ufds);
-    if (err) {
-        file_put(ends[0]);
-        file_put(ends[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        if (!err) {
+            fd_publish(fds[i], ends[i]);
+            continue;
+        }
+        if (fds[i] >= 0)
+            fd_unreserve(fds[i]);
+        file_put(ends[i]);
     }
     return err;
 }

@@ -8,8 +8,10 @@
  * returns at once and the loop looks again: no wakeup is lost.
  */
 #include "fs/dcache.h"
+#include "lib/log.h"
 #include "lib/string.h"
 #include "mm/kmalloc.h"
+#include "proc/clock.h"
 #include "proc/files.h"
 #include "proc/process.h"
 #include "proc/syscalls.h"
@@ -17,120 +19,71 @@
 #include <asm/poll.h>
 #include <linux/eventpoll.h>
 
-#define FEW_WAITERS 8
+#define MAX_QUEUES 2 /* that one file may ask to be woken by */
 
 struct entry {
     struct file *file; /* referenced; NULL: not asked (ppoll: a bad or negative descriptor) */
     int fd;
     unsigned events, revents;
+    struct waiter waiters[MAX_QUEUES];
 };
 
-struct waiter_block {
-    struct waiter_block *next;
-    struct waiter waiters[FEW_WAITERS];
-};
-
-struct poll_table {
-    struct waiter_block first, *last;
-    unsigned used; /* in *last */
-    int err;
+struct poll_table { /* the entry whose file is being asked */
+    struct entry *entry;
+    unsigned used;
 };
 
 /* ---- Waiting ---------------------------------------------------------------------------------- */
 
-static struct waiter *next_waiter(struct poll_table *pt)
-{
-    if (pt->used == FEW_WAITERS) {
-        pt->last->next = kzalloc(sizeof(struct waiter_block));
-        if (!pt->last->next) {
-            pt->err = -ENOMEM;
-            return NULL;
-        }
-        pt->last = pt->last->next;
-        pt->used = 0;
-    }
-    return &pt->last->waiters[pt->used++];
-}
-
 void poll_add(struct poll_table *pt, struct waitq *wq)
 {
-    struct waiter *w = pt && !pt->err ? next_waiter(pt) : NULL;
-
-    if (w)
-        waiter_prepare(w, wq, WAIT_INTERRUPTIBLE);
+    if (!pt)
+        return;
+    BUG_ON(pt->used == MAX_QUEUES);
+    waiter_prepare(&pt->entry->waiters[pt->used++], wq, WAIT_INTERRUPTIBLE);
 }
 
-static void finish(struct poll_table *pt)
+/* How many are ready; wait: also registers on the queues of all. */
+static int look_at_all(struct entry *e, unsigned n, bool wait)
 {
-    struct waiter_block *b, *next;
-
-    for (b = &pt->first; b; b = next) {
-        next = b->next;
-        for (unsigned i = 0; i < FEW_WAITERS; i++)
-            if (b->waiters[i].wq)
-                waiter_finish(&b->waiters[i]);
-        if (b != &pt->first)
-            kfree(b);
-    }
-}
-
-static unsigned look_at(struct entry *e, struct poll_table *pt)
-{
-    unsigned ready = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM; /* files are always ready */
-
-    if (!e->file)
-        return e->revents;
-    if (e->file->ops->poll)
-        ready = e->file->ops->poll(e->file, pt);
-    e->revents = ready & e->events;
-    return e->revents;
-}
-
-static int look_at_all(struct entry *e, unsigned n, struct poll_table *pt)
-{
+    const unsigned always = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
     int ready = 0;
 
-    for (unsigned i = 0; i < n; i++)
-        if (look_at(&e[i], pt))
-            ready++;
+    for (unsigned i = 0; i < n; i++) {
+        struct poll_table pt = {&e[i], 0};
+        struct file *f = e[i].file;
+
+        if (f)
+            e[i].revents =
+                e[i].events & (f->ops->poll ? f->ops->poll(f, wait ? &pt : NULL) : always);
+        ready += e[i].revents != 0;
+    }
     return ready;
 }
 
-/* As marked by the first registration; without one only time and signals end the sleep. */
-static void mark_sleeping(struct poll_table *pt, struct waitq *nothing)
-{
-    if (pt->used || pt->last != &pt->first)
-        waiter_prepare(&pt->first.waiters[0], nothing, WAIT_INTERRUPTIBLE);
-    else
-        poll_add(pt, nothing);
-}
-
-/* Entries ready, 0 after the deadline, -ERESTARTNOHAND, -ENOMEM. */
+/* Entries ready, 0 after the deadline, -ERESTARTNOHAND. */
 static int wait_ready(struct entry *e, unsigned n, uint64_t deadline)
 {
-    struct poll_table pt = {.last = NULL};
+    struct waiter self = {0}; /* on no file's queue: time and signals end the sleep as well */
     struct waitq nothing;
-    int ready = look_at_all(e, n, NULL), err = 0;
+    int ready = look_at_all(e, n, false), err = 0;
 
     if (ready || !deadline)
         return ready;
-    pt.last = &pt.first;
     waitq_init(&nothing);
-    ready = look_at_all(e, n, &pt);
-    while (!ready && !err && !pt.err) {
-        mark_sleeping(&pt, &nothing);
-        ready = look_at_all(e, n, NULL);
+    ready = look_at_all(e, n, true);
+    while (!ready && !err) {
+        waiter_prepare(&self, &nothing, WAIT_INTERRUPTIBLE);
+        ready = look_at_all(e, n, false);
         if (!ready)
             err = waiter_sleep(deadline);
     }
-    finish(&pt);
-    if (!ready && (err || pt.err))
-        ready = look_at_all(e, n, NULL);
-    if (ready)
-        return ready;
-    if (pt.err)
-        return pt.err;
-    return err == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
+    waiter_finish(&self);
+    for (unsigned i = 0; i < n * MAX_QUEUES; i++)
+        waiter_finish(&e[i / MAX_QUEUES].waiters[i % MAX_QUEUES]);
+    if (!ready)
+        ready = look_at_all(e, n, false);
+    return ready || err == -ETIMEDOUT ? ready : -ERESTARTNOHAND;
 }
 
 /* ---- Time-outs and signal masks --------------------------------------------------------------- */
@@ -141,77 +94,46 @@ struct wait_args {
     bool masked;
 };
 
-static int get_deadline(struct wait_args *a, uaddr_t utimeout)
+/* The time-out and the signal mask for the wait; finish_wait takes the mask back. */
+static int start_wait(struct wait_args *a, uaddr_t utimeout, uaddr_t umask, size_t mask_size)
 {
-    struct timespec64 t;
-    uint64_t now = arch_time_ns(), ns;
+    uint64_t mask, ns;
+    int err = utimeout ? timespec_from_user(utimeout, &ns) : 0;
 
+    if (err)
+        return err;
     a->utimeout = utimeout;
-    a->deadline = NO_DEADLINE;
-    if (!utimeout)
-        return 0;
-    if (copy_from_user(&t, utimeout, sizeof(t)))
-        return -EFAULT;
-    if (t.sec < 0 || t.nsec < 0 || t.nsec >= (int64_t)NSEC_PER_SEC)
-        return -EINVAL;
-    if (!t.sec && !t.nsec) {
-        a->deadline = 0;
-        return 0;
-    }
-    if (t.sec > INT32_MAX) /* 68 years: for ever */
-        return 0;
-    ns = (uint64_t)t.sec * NSEC_PER_SEC + (uint64_t)t.nsec;
-    a->deadline = now + ns;
-    return 0;
-}
-
-static int set_mask(struct wait_args *a, uaddr_t umask, size_t size)
-{
-    uint64_t mask;
-
-    a->masked = false;
+    a->deadline = !utimeout ? NO_DEADLINE : ns ? deadline_after(ns) : 0;
+    a->masked = umask;
     if (!umask)
         return 0;
-    if (size != sizeof(mask))
+    if (mask_size != sizeof(mask))
         return -EINVAL;
     if (get_user_u64(&mask, umask))
         return -EFAULT;
-    a->masked = true;
     signal_swap_mask(mask & ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP)));
     return 0;
 }
 
-/* Linux tells how much time was left. A time-out in read-only memory is nobody's fault. */
-static long put_time_left(const struct wait_args *a, long result)
-{
-    uint64_t now = arch_time_ns(), left = a->deadline > now ? a->deadline - now : 0;
-    struct timespec64 t = {(int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC)};
-
-    if (!a->utimeout || a->deadline == NO_DEADLINE || a->deadline == 0)
-        return result;
-    if (copy_to_user(a->utimeout, &t, sizeof(t)) && result == -ERESTARTNOHAND)
-        return -EINTR; /* starting over would wait the whole time again */
-    return result;
-}
-
-/* Where a signal ended the wait, its handler runs under the call's mask; the trap exit gives the
- * old one back afterwards. */
+/* Linux tells how much time was left; a time-out in read-only memory is nobody's fault. Where a
+ * signal ended the wait, its handler runs under the call's mask; the trap exit gives the old one
+ * back afterwards. */
 static long finish_wait(const struct wait_args *a, long result)
 {
+    uint64_t now = arch_time_ns();
+    uint64_t ns = a->deadline > now ? a->deadline - now : 0;
+    struct __kernel_timespec left = {(int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC)};
     bool interrupted = result == -ERESTARTNOHAND;
 
-    result = put_time_left(a, result);
+    if (a->deadline && a->deadline != NO_DEADLINE &&
+        copy_to_user(a->utimeout, &left, sizeof(left)) && interrupted)
+        result = -EINTR; /* starting over would wait the whole time again */
     if (a->masked)
         signal_swap_back(interrupted);
     return result;
 }
 
 /* ---- ppoll ------------------------------------------------------------------------------------ */
-
-struct upollfd { /* Linux's struct pollfd */
-    int32_t fd;
-    int16_t events, revents;
-};
 
 static void entries_free(struct entry *e, unsigned n)
 {
@@ -223,7 +145,7 @@ static void entries_free(struct entry *e, unsigned n)
 
 static int get_pollfds(struct entry *e, unsigned n, uaddr_t ufds)
 {
-    struct upollfd p;
+    struct pollfd p;
 
     for (unsigned i = 0; i < n; i++) {
         if (copy_from_user(&p, ufds + i * sizeof(p), sizeof(p)))
@@ -244,7 +166,7 @@ static int put_revents(const struct entry *e, unsigned n, uaddr_t ufds)
     for (unsigned i = 0; i < n; i++) {
         int16_t revents = (int16_t)e[i].revents;
 
-        if (copy_to_user(ufds + i * sizeof(struct upollfd) + offsetof(struct upollfd, revents),
+        if (copy_to_user(ufds + i * sizeof(struct pollfd) + offsetof(struct pollfd, revents),
                          &revents, sizeof(revents)))
             return -EFAULT;
     }
@@ -253,9 +175,12 @@ static int put_revents(const struct entry *e, unsigned n, uaddr_t ufds)
 
 static long poll_files(uaddr_t ufds, unsigned n, uint64_t deadline)
 {
-    struct entry *e = kzalloc(MAX(n, 1u) * sizeof(*e));
+    struct entry *e;
     long ret;
 
+    if (n > current->proc->limits[RLIMIT_NOFILE].rlim_cur)
+        return -EINVAL;
+    e = kzalloc(MAX(n, 1u) * sizeof(*e));
     if (!e)
         return -ENOMEM;
     ret = get_pollfds(e, n, ufds);
@@ -270,16 +195,9 @@ static long poll_files(uaddr_t ufds, unsigned n, uint64_t deadline)
 long sys_ppoll(uaddr_t ufds, uint32_t n, uaddr_t utimeout, uaddr_t umask, size_t setsize)
 {
     struct wait_args a;
-    long ret;
+    long ret = start_wait(&a, utimeout, umask, setsize);
 
-    ret = get_deadline(&a, utimeout);
-    if (!ret)
-        ret = set_mask(&a, umask, setsize);
-    if (ret)
-        return ret;
-    ret = n > current->proc->limits[RLIMIT_NOFILE].rlim_cur ? -EINVAL
-                                                            : poll_files(ufds, n, a.deadline);
-    return finish_wait(&a, ret);
+    return ret ? ret : finish_wait(&a, poll_files(ufds, n, a.deadline));
 }
 
 /* ---- pselect6 --------------------------------------------------------------------------------- */
@@ -291,106 +209,103 @@ long sys_ppoll(uaddr_t ufds, uint32_t n, uaddr_t utimeout, uaddr_t umask, size_t
 static const unsigned set_events[3] = {SET_IN, SET_OUT, SET_EX};
 
 struct select {
-    unsigned n, words;
+    unsigned n, words; /* descriptors; words of each set */
     uaddr_t user[3];
-    uint64_t *bits[3]; /* asked, then ready */
-    uint64_t *memory;
+    uint64_t *bits; /* three sets: asked, then ready */
 };
 
 static int get_sets(struct select *s)
 {
     s->words = (s->n + 63) / 64;
-    s->memory = kzalloc(MAX(3 * s->words, 1u) * 8);
-    if (!s->memory)
+    s->bits = kzalloc(MAX(3 * s->words, 1u) * 8);
+    if (!s->bits)
         return -ENOMEM;
-    for (unsigned i = 0; i < 3; i++) {
-        s->bits[i] = s->memory + i * s->words;
-        if (s->user[i] && copy_from_user(s->bits[i], s->user[i], s->words * 8))
+    for (unsigned set = 0; set < 3; set++)
+        if (s->user[set] && copy_from_user(s->bits + set * s->words, s->user[set], s->words * 8))
             return -EFAULT;
-    }
     return 0;
-}
-
-static bool asked(const struct select *s, unsigned set, unsigned fd)
-{
-    return s->bits[set][fd / 64] >> fd % 64 & 1;
-}
-
-/* One entry per descriptor in any set; e has room for n. The count, or -EBADF. */
-static int make_entries(const struct select *s, struct entry *e, unsigned *count)
-{
-    for (unsigned fd = 0; fd < s->n; fd++) {
-        unsigned events = 0;
-
-        for (unsigned set = 0; set < 3; set++)
-            if (asked(s, set, fd))
-                events |= set_events[set];
-        if (!events)
-            continue;
-        e[*count].file = fd_get((int)fd);
-        e[*count].fd = (int)fd;
-        e[*count].events = events;
-        if (!e[*count].file)
-            return -EBADF;
-        (*count)++;
-    }
-    return 0;
-}
-
-/* Turns what was asked into what is ready; the number of bits set. */
-static int mark_ready(struct select *s, const struct entry *e, unsigned count)
-{
-    int total = 0;
-
-    for (unsigned i = 0; i < count; i++)
-        for (unsigned set = 0; set < 3; set++) {
-            unsigned fd = (unsigned)e[i].fd;
-
-            if (!asked(s, set, fd))
-                continue;
-            if (e[i].revents & set_events[set])
-                total++;
-            else
-                s->bits[set][fd / 64] &= ~(1UL << fd % 64);
-        }
-    return total;
 }
 
 static int put_sets(const struct select *s)
 {
-    for (unsigned i = 0; i < 3; i++)
-        if (s->user[i] && copy_to_user(s->user[i], s->bits[i], s->words * 8))
+    for (unsigned set = 0; set < 3; set++)
+        if (s->user[set] && copy_to_user(s->user[set], s->bits + set * s->words, s->words * 8))
             return -EFAULT;
     return 0;
 }
 
-static unsigned count_asked(const struct select *s)
+/* The set's word that has fd's bit. */
+static uint64_t *word_of(const struct select *s, unsigned set, unsigned fd)
 {
-    unsigned count = 0;
+    return &s->bits[set * s->words + fd / 64];
+}
 
-    for (unsigned i = 0; i < 3 * s->words; i++)
-        count += (unsigned)__builtin_popcountl(s->memory[i]);
-    return MIN(count, s->n);
+static unsigned events_asked(const struct select *s, unsigned fd)
+{
+    unsigned events = 0;
+
+    for (unsigned set = 0; set < 3; set++)
+        if (*word_of(s, set, fd) >> fd % 64 & 1)
+            events |= set_events[set];
+    return events;
+}
+
+/* One entry per descriptor in any set; e NULL: only counts. The count, or -EBADF. */
+static int make_entries(const struct select *s, struct entry *e)
+{
+    int count = 0;
+
+    for (unsigned fd = 0; fd < s->n; fd++) {
+        unsigned events = events_asked(s, fd);
+
+        if (!events)
+            continue;
+        if (e) {
+            e[count].file = fd_get((int)fd);
+            e[count].fd = (int)fd;
+            e[count].events = events;
+            if (!e[count].file)
+                return -EBADF;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* Turns what was asked into what is ready; the number of bits set. */
+static int mark_ready(const struct select *s, const struct entry *e, unsigned count)
+{
+    int total = 0;
+
+    for (unsigned i = 0; i < 3 * count; i++) {
+        unsigned set = i % 3, fd = (unsigned)e[i / 3].fd;
+        uint64_t *word = word_of(s, set, fd), bit = 1UL << fd % 64;
+
+        if (!(e[i / 3].revents & set_events[set]))
+            *word &= ~bit;
+        total += (*word & bit) != 0;
+    }
+    return total;
 }
 
 static long select_files(struct select *s, uint64_t deadline)
 {
     struct entry *e = NULL;
-    unsigned count = 0;
-    long ret = get_sets(s);
+    int ret = get_sets(s);
+    unsigned count = ret ? 0 : (unsigned)make_entries(s, NULL);
 
     if (!ret) {
-        e = kzalloc((count_asked(s) + 1) * sizeof(*e));
-        ret = e ? make_entries(s, e, &count) : -ENOMEM;
+        e = kzalloc((count + 1) * sizeof(*e));
+        ret = e ? make_entries(s, e) : -ENOMEM;
     }
-    if (!ret)
+    if (ret >= 0 && e)
         ret = wait_ready(e, count, deadline);
-    if (ret >= 0)
+    if (ret >= 0 && e)
         ret = mark_ready(s, e, count);
     if (ret >= 0 && put_sets(s))
         ret = -EFAULT;
     entries_free(e, count);
-    kfree(s->memory);
+    kfree(s->bits);
     return ret;
 }
 
@@ -403,9 +318,7 @@ long sys_pselect6(int n, uaddr_t in, uaddr_t out, uaddr_t ex, uaddr_t utimeout, 
 
     if (usig && copy_from_user(sig, usig, sizeof(sig)))
         return -EFAULT;
-    ret = get_deadline(&a, utimeout);
-    if (!ret)
-        ret = set_mask(&a, sig[0], sig[1]);
+    ret = start_wait(&a, utimeout, sig[0], sig[1]);
     if (ret)
         return ret;
     s.n = (unsigned)MIN((uint64_t)(unsigned)n, current->proc->limits[RLIMIT_NOFILE].rlim_cur);

@@ -400,7 +400,7 @@ static int proc_lookup(struct inode *dir, const char *name, size_t len, struct i
         return -ENOENT;
     mode = key.entry->mode;
     if (to.file) /* a descriptor's rights are its file's */
-        mode |= (file_readable(to.file) ? 0500 : 0) | (file_writable(to.file) ? 0300 : 0);
+        mode |= (to.file->mode & FMODE_READ ? 0500 : 0) | (to.file->mode & FMODE_WRITE ? 0300 : 0);
     target_put(&to);
     prune_sometimes(dir->sb);
     *out = make_inode(dir->sb, &key, mode);

@@ -43,137 +43,59 @@ static void pos_unlock(struct file *f, bool locked)
         mutex_unlock(&f->pos_lock);
 }
 
-/* ---- One range -------------------------------------------------------------------------------- */
+/* ---- Reading and writing ---------------------------------------------------------------------- */
 
-/* Cuts *len to what one call moves, and checks the range. */
-static int check_range(uaddr_t buf, size_t *len)
-{
-    if ((ssize_t)*len < 0)
-        return -EINVAL;
-    if (*len && !user_range_ok(buf, *len))
-        return -EFAULT;
-    *len = MIN(*len, MAX_RW_COUNT);
-    return 0;
-}
-
-static ssize_t transfer(struct file *f, enum direction dir, uaddr_t buf, size_t len, off_t *pos)
-{
-    if (dir == READ && f->ops->read)
-        return f->ops->read(f, buf, len, pos);
-    if (dir == WRITE && f->ops->write)
-        return f->ops->write(f, buf, len, pos);
-    return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
-}
-
-static long rw(int fd, enum direction dir, uaddr_t buf, size_t len)
-{
-    struct fdref r = fd_borrow(fd);
-    ssize_t n = -EBADF;
-    bool locked;
-
-    if (unlikely(!r.file))
-        return -EBADF;
-    if (likely(r.file->mode & dir)) {
-        n = check_range(buf, &len);
-        if (!n) {
-            locked = pos_lock(r);
-            n = transfer(r.file, dir, buf, len, &r.file->pos);
-            pos_unlock(r.file, locked);
-        }
-    }
-    fd_return(r);
-    return n;
-}
-
-long sys_read(int fd, uaddr_t buf, size_t len)
-{
-    return rw(fd, READ, buf, len);
-}
-
-long sys_write(int fd, uaddr_t buf, size_t len)
-{
-    return rw(fd, WRITE, buf, len);
-}
-
-static long rw_at(int fd, enum direction dir, uaddr_t buf, size_t len, off_t pos)
-{
-    struct fdref r;
-    ssize_t n;
-
-    if (pos < 0)
-        return -EINVAL;
-    r = fd_borrow(fd);
-    if (!r.file)
-        return -EBADF;
-    if (!(r.file->mode & FMODE_PREAD))
-        n = -ESPIPE;
-    else if (!(r.file->mode & dir))
-        n = -EBADF;
-    else
-        n = check_range(buf, &len);
-    if (!n)
-        n = transfer(r.file, dir, buf, len, &pos);
-    fd_return(r);
-    return n;
-}
-
-long sys_pread64(int fd, uaddr_t buf, size_t len, off_t pos)
-{
-    return rw_at(fd, READ, buf, len, pos);
-}
-
-long sys_pwrite64(int fd, uaddr_t buf, size_t len, off_t pos)
-{
-    return rw_at(fd, WRITE, buf, len, pos);
-}
-
-/* ---- Vectors ---------------------------------------------------------------------------------- */
-
-struct vector {
+/* What a call moves: the pieces, checked, and where the transfer stands. */
+struct request {
+    struct uio uio;
     struct user_iov *iov;
-    unsigned n;
-    size_t len; /* of all */
     struct user_iov few[FEW_IOV];
 };
 
-static int check_pieces(struct vector *v)
+static int request_check(struct request *q, unsigned n)
 {
-    for (unsigned i = 0; i < v->n; i++) {
-        struct user_iov *p = &v->iov[i];
+    q->uio = (struct uio){.iov = q->iov};
+    for (unsigned i = 0; i < n; i++) {
+        struct user_iov *v = &q->iov[i];
 
-        if ((ssize_t)p->len < 0)
+        if ((ssize_t)v->len < 0)
             return -EINVAL;
-        if (p->len && !user_range_ok(p->base, p->len))
+        if (v->len && !user_range_ok(v->base, v->len))
             return -EFAULT;
-        p->len = MIN(p->len, MAX_RW_COUNT - v->len);
-        v->len += p->len;
+        v->len = MIN(v->len, MAX_RW_COUNT - q->uio.left);
+        q->uio.left += v->len;
     }
     return 0;
 }
 
-static void vector_free(struct vector *v)
+static void request_free(struct request *q)
 {
-    if (v->iov != v->few)
-        kfree(v->iov);
+    if (q->iov != q->few)
+        kfree(q->iov);
 }
 
-static int vector_from_user(struct vector *v, uaddr_t uiov, int n)
+/* base is the memory, len bytes; or for a vector an array of len pieces. */
+static int request_init(struct request *q, bool vector, uaddr_t base, size_t len)
 {
     int err;
 
     _Static_assert(sizeof(struct user_iov) == sizeof(struct iovec), "copied as it is");
-    if (n < 0 || n > UIO_MAXIOV)
+    q->iov = q->few;
+    if (!vector) {
+        q->few[0] = (struct user_iov){base, len};
+        return request_check(q, 1);
+    }
+    if (len > UIO_MAXIOV)
         return -EINVAL;
-    v->n = (unsigned)n;
-    v->len = 0;
-    v->iov = n <= FEW_IOV ? v->few : kmalloc((size_t)n * sizeof(struct user_iov), 0);
-    if (!v->iov)
+    if (len > FEW_IOV)
+        q->iov = kmalloc(len * sizeof(struct user_iov), 0);
+    if (!q->iov)
         return -ENOMEM;
-    err = copy_from_user(v->iov, uiov, (size_t)n * sizeof(struct user_iov));
+    err = copy_from_user(q->iov, base, len * sizeof(struct user_iov));
     if (!err)
-        err = check_pieces(v);
+        err = request_check(q, (unsigned)len);
     if (err)
-        vector_free(v);
+        request_free(q);
     return err;
 }
 
@@ -185,88 +107,109 @@ static bool may_go_on(struct file *f, enum direction dir)
     return f->ops->poll(f, NULL) & EPOLLIN;
 }
 
-static ssize_t transfer_pieces(struct file *f, enum direction dir, struct vector *v, off_t *pos)
+static ssize_t transfer_pieces(struct file *f, enum direction dir, struct uio *u, off_t *pos)
 {
+    ssize_t (*move)(struct file *, uaddr_t, size_t, off_t *) =
+        dir == READ ? f->ops->read : f->ops->write;
     ssize_t done = 0, n;
 
-    for (unsigned i = 0; i < v->n; i++) {
-        if (!v->iov[i].len)
+    if (!u->left)
+        return move(f, 0, 0, pos);
+    for (const struct user_iov *v = u->iov; u->left; u->left -= v->len, v++) {
+        if (!v->len)
             continue;
         if (done && !may_go_on(f, dir))
             break;
-        n = transfer(f, dir, v->iov[i].base, v->iov[i].len, pos);
+        n = move(f, v->base, v->len, pos);
         if (n < 0)
             return done ? done : n;
         done += n;
-        if ((size_t)n < v->iov[i].len)
+        if ((size_t)n < v->len)
             break;
     }
     return done;
 }
 
-static ssize_t transfer_vector(struct file *f, enum direction dir, struct vector *v, off_t *pos)
+static ssize_t transfer(struct file *f, enum direction dir, struct uio *u, off_t *pos)
 {
-    if (!v->len)
-        return transfer(f, dir, 0, 0, pos);
     if (dir == READ && f->ops->readv)
-        return f->ops->readv(f, v->iov, v->n, pos);
+        return f->ops->readv(f, u, pos);
     if (dir == WRITE && f->ops->writev)
-        return f->ops->writev(f, v->iov, v->n, pos);
-    return transfer_pieces(f, dir, v, pos);
+        return f->ops->writev(f, u, pos);
+    if (dir == READ ? f->ops->read != NULL : f->ops->write != NULL)
+        return transfer_pieces(f, dir, u, pos);
+    return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
 }
 
-/* pos NULL: the file's own. */
-static ssize_t rw_vector(struct fdref r, enum direction dir, uaddr_t uiov, int n, off_t *pos)
+/* All of read, pwritev and so on. pos NULL: the file's own position. */
+static long rw(int fd, enum direction dir, bool vector, uaddr_t base, size_t len, off_t *pos)
 {
-    struct vector v;
-    ssize_t done = vector_from_user(&v, uiov, n);
+    struct fdref r;
+    struct request q;
+    ssize_t n = -EBADF;
     bool locked;
 
-    if (done)
-        return done;
-    locked = pos ? false : pos_lock(r);
-    done = transfer_vector(r.file, dir, &v, pos ? pos : &r.file->pos);
-    pos_unlock(r.file, locked);
-    vector_free(&v);
-    return done;
-}
-
-static long rwv(int fd, enum direction dir, uaddr_t iov, int n, off_t *pos)
-{
-    struct fdref r = fd_borrow(fd);
-    ssize_t done = -EBADF;
-
-    if (!r.file)
+    if (pos && *pos < 0)
+        return -EINVAL;
+    r = fd_borrow(fd);
+    if (unlikely(!r.file))
         return -EBADF;
     if (pos && !(r.file->mode & FMODE_PREAD))
-        done = -ESPIPE;
-    else if (r.file->mode & dir)
-        done = rw_vector(r, dir, iov, n, pos);
+        n = -ESPIPE;
+    else if (likely(r.file->mode & dir))
+        n = request_init(&q, vector, base, len);
+    if (!n) {
+        locked = pos ? false : pos_lock(r);
+        n = transfer(r.file, dir, &q.uio, pos ? pos : &r.file->pos);
+        pos_unlock(r.file, locked);
+        request_free(&q);
+    }
     fd_return(r);
-    return done;
+    return n;
 }
 
+long sys_read(int fd, uaddr_t buf, size_t len)
+{
+    return rw(fd, READ, false, buf, len, NULL);
+}
+
+long sys_write(int fd, uaddr_t buf, size_t len)
+{
+    return rw(fd, WRITE, false, buf, len, NULL);
+}
+
+long sys_pread64(int fd, uaddr_t buf, size_t len, off_t pos)
+{
+    return rw(fd, READ, false, buf, len, &pos);
+}
+
+long sys_pwrite64(int fd, uaddr_t buf, size_t len, off_t pos)
+{
+    return rw(fd, WRITE, false, buf, len, &pos);
+}
+
+/* A negative number of pieces is too large a one. */
 long sys_readv(int fd, uaddr_t iov, int n)
 {
-    return rwv(fd, READ, iov, n, NULL);
+    return rw(fd, READ, true, iov, (size_t)n, NULL);
 }
 
 long sys_writev(int fd, uaddr_t iov, int n)
 {
-    return rwv(fd, WRITE, iov, n, NULL);
+    return rw(fd, WRITE, true, iov, (size_t)n, NULL);
 }
 
 /* On a 64-bit machine the position fits one argument, and the upper half is nothing. */
 long sys_preadv(int fd, uaddr_t iov, int n, off_t pos, uint64_t pos_high)
 {
     (void)pos_high;
-    return pos < 0 ? -EINVAL : rwv(fd, READ, iov, n, &pos);
+    return rw(fd, READ, true, iov, (size_t)n, &pos);
 }
 
 long sys_pwritev(int fd, uaddr_t iov, int n, off_t pos, uint64_t pos_high)
 {
     (void)pos_high;
-    return pos < 0 ? -EINVAL : rwv(fd, WRITE, iov, n, &pos);
+    return rw(fd, WRITE, true, iov, (size_t)n, &pos);
 }
 
 /* ---- lseek ------------------------------------------------------------------------------------ */
@@ -311,88 +254,73 @@ long sys_lseek(int fd, off_t off, int whence)
 
 /* ---- From file to file ------------------------------------------------------------------------ */
 
-/* One page's worth, out of the page cache. 0 at the end of the input. */
-static ssize_t send_piece(struct file *in, off_t *in_pos, struct file *out, off_t *out_pos,
-                          size_t len)
-{
-    struct mapping *m = file_mapping(in);
-    uint64_t size = inode_size(in->inode);
-    size_t offset = (size_t)*in_pos & PAGE_MASK;
-    struct page *p;
-    ssize_t n;
-
-    if ((uint64_t)*in_pos >= size)
-        return 0;
-    len = MIN(MIN(len, PAGE_SIZE - offset), size - (uint64_t)*in_pos);
-    p = mapping_read_page(m, (uint64_t)*in_pos >> PAGE_SHIFT);
-    if (is_err(p))
-        return ptr_err(p);
-    n = out->ops->write_kernel(out, (char *)page_va(p) + offset, len, out_pos);
-    page_put(p);
-    if (n > 0)
-        *in_pos += n;
-    return n;
-}
-
+/* Out of the page cache, page by page. */
 static ssize_t send(struct file *in, off_t *in_pos, struct file *out, off_t *out_pos, size_t len)
 {
-    ssize_t n = 0;
+    ssize_t n = 1;
     size_t done = 0;
 
     len = MIN(len, MAX_RW_COUNT);
-    while (done < len) {
-        n = send_piece(in, in_pos, out, out_pos, len - done);
-        if (n <= 0)
+    while (done < len && n > 0) {
+        uint64_t at = (uint64_t)*in_pos, size = inode_size(in->inode);
+        size_t offset = at & PAGE_MASK;
+        struct page *p;
+        struct uio u;
+
+        if (at >= size)
             break;
-        done += (size_t)n;
+        p = mapping_read_page(file_mapping(in), at >> PAGE_SHIFT);
+        if (is_err(p))
+            return done ? (ssize_t)done : ptr_err(p);
+        u = uio_kernel((char *)page_va(p) + offset,
+                       MIN(MIN(len - done, PAGE_SIZE - offset), size - at));
+        n = out->ops->writev(out, &u, out_pos);
+        page_put(p);
+        if (n > 0) {
+            *in_pos += n;
+            done += (size_t)n;
+        }
     }
-    return done ? (ssize_t)done : n;
-}
-
-static int get_offset(uaddr_t uoff, off_t *pos)
-{
-    uint64_t v;
-
-    if (get_user_u64(&v, uoff))
-        return -EFAULT;
-    *pos = (off_t)v;
-    return *pos < 0 ? -EINVAL : 0;
-}
-
-static int check_send(struct file *in, struct file *out)
-{
-    if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
-        return -EBADF;
-    if (!file_mapping(in) || !out->ops->write_kernel)
-        return -EINVAL;
-    return 0;
+    return done ? (ssize_t)done : MIN(n, (ssize_t)0);
 }
 
 /* An offset in user memory, or 0: the file's own position. */
-static ssize_t send_at(struct fdref in, uaddr_t in_off, struct fdref out, uaddr_t out_off,
+static int get_offset(const struct file *f, uaddr_t uoff, off_t *pos)
+{
+    uint64_t v = (uint64_t)f->pos;
+
+    if (uoff && get_user_u64(&v, uoff))
+        return -EFAULT;
+    *pos = (off_t)v;
+    return uoff && *pos < 0 ? -EINVAL : 0;
+}
+
+static int put_offset(struct file *f, uaddr_t uoff, off_t pos)
+{
+    if (uoff)
+        return put_user_u64(uoff, (uint64_t)pos);
+    f->pos = pos;
+    return 0;
+}
+
+static ssize_t send_at(struct file *in, uaddr_t in_off, struct file *out, uaddr_t out_off,
                        size_t len)
 {
-    off_t in_pos = in.file->pos, out_pos = out.file->pos;
-    ssize_t n = 0;
+    off_t in_pos, out_pos;
+    ssize_t n;
 
-    if (in_off)
-        n = get_offset(in_off, &in_pos);
-    if (!n && out_off)
-        n = get_offset(out_off, &out_pos);
-    if (n)
-        return n;
-    n = send(in.file, &in_pos, out.file, &out_pos, len);
+    if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
+        return -EBADF;
+    if (!file_mapping(in) || !out->ops->writev || (ssize_t)len < 0)
+        return -EINVAL;
+    n = get_offset(in, in_off, &in_pos);
+    if (!n)
+        n = get_offset(out, out_off, &out_pos);
+    if (!n)
+        n = send(in, &in_pos, out, &out_pos, len);
     if (n < 0)
         return n;
-    if (!in_off)
-        in.file->pos = in_pos;
-    else if (put_user_u64(in_off, (uint64_t)in_pos))
-        n = -EFAULT;
-    if (!out_off)
-        out.file->pos = out_pos;
-    else if (put_user_u64(out_off, (uint64_t)out_pos))
-        n = -EFAULT;
-    return n;
+    return put_offset(in, in_off, in_pos) || put_offset(out, out_off, out_pos) ? -EFAULT : n;
 }
 
 long sys_sendfile(int out_fd, int in_fd, uaddr_t offset, size_t count)
@@ -401,11 +329,7 @@ long sys_sendfile(int out_fd, int in_fd, uaddr_t offset, size_t count)
     ssize_t n = -EBADF;
 
     if (in.file && out.file)
-        n = check_send(in.file, out.file);
-    if (!n && (ssize_t)count < 0)
-        n = -EINVAL;
-    if (!n)
-        n = send_at(in, offset, out, 0, count);
+        n = send_at(in.file, offset, out.file, 0, count);
     fd_return(in);
     fd_return(out);
     return n;
@@ -426,7 +350,7 @@ static int check_copy(struct file *in, struct file *out, uint32_t flags)
     /* Over another file system programs copy by themselves: /proc's sizes are not to be believed. */
     if (in->inode->sb->type != out->inode->sb->type || in->inode == out->inode)
         return in->inode == out->inode ? -EINVAL : -EXDEV;
-    return check_send(in, out);
+    return 0;
 }
 
 long sys_copy_file_range(int in_fd, uaddr_t in_off, int out_fd, uaddr_t out_off, size_t len,
@@ -435,8 +359,8 @@ long sys_copy_file_range(int in_fd, uaddr_t in_off, int out_fd, uaddr_t out_off,
     struct fdref in = fd_borrow(in_fd), out = fd_borrow(out_fd);
     ssize_t n = check_copy(in.file, out.file, flags);
 
-    if (!n && len)
-        n = send_at(in, in_off, out, out_off, len);
+    if (!n)
+        n = send_at(in.file, in_off, out.file, out_off, MIN(len, MAX_RW_COUNT));
     fd_return(in);
     fd_return(out);
     return n;
@@ -460,29 +384,19 @@ long sys_fadvise64(int fd, off_t off, off_t len, int advice)
     return ret;
 }
 
-static int check_fallocate(struct file *f, off_t off, off_t len)
-{
-    if (off < 0 || len <= 0)
-        return -EINVAL;
-    if (!(f->mode & FMODE_WRITE))
-        return -EBADF;
-    if (S_ISFIFO(f->inode->mode))
-        return -ESPIPE;
-    if (!S_ISREG(f->inode->mode))
-        return -ENODEV;
-    if (off + len < 0 || (uint64_t)(off + len) > f->inode->sb->max_size)
-        return -EFBIG;
-    return -EOPNOTSUPP; /* the C library then writes zeroes itself */
-}
-
+/* The C library then writes zeroes itself. */
 long sys_fallocate(int fd, int mode, off_t off, off_t len)
 {
     struct fdref r = fd_borrow(fd);
-    long ret;
+    long ret = -EOPNOTSUPP;
 
-    if (!r.file)
-        return -EBADF;
-    ret = mode ? -EOPNOTSUPP : check_fallocate(r.file, off, len);
+    (void)mode;
+    if (!r.file || !(r.file->mode & FMODE_WRITE))
+        ret = -EBADF;
+    else if (off < 0 || len <= 0)
+        ret = -EINVAL;
+    else if (!S_ISREG(r.file->inode->mode))
+        ret = S_ISFIFO(r.file->inode->mode) ? -ESPIPE : -ENODEV;
     fd_return(r);
     return ret;
 }

@@ -14,12 +14,12 @@
 
 #define FLUSH_INTERVAL_NS (5 * NSEC_PER_SEC)
 
-static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
-static _Atomic uint32_t flush_now;
-
 int vfs_sync_sb(struct superblock *sb)
 {
-    int err = first_error(pagecache_sync_all(true), inode_write_dirty(sb, true));
+    int err;
+
+    pagecache_sync_all(true);
+    err = inode_write_dirty(sb, true);
 
     return first_error(err, sb->ops->sync ? sb->ops->sync(sb, true) : 0);
 }
@@ -29,10 +29,7 @@ void vfs_sync_all(bool wait)
     struct superblock *sb;
 
     mutex_lock(&mount_lock);
-    if (wait)
-        pagecache_sync_all(true);
-    else
-        pagecache_background();
+    pagecache_sync_all(wait);
     inode_write_dirty(NULL, wait);
     list_for_each (sb, &mounts, link)
         if (sb->ops->sync)
@@ -46,23 +43,13 @@ static void flusher(void *arg)
 {
     (void)arg;
     for (;;) {
-        wait_event_deadline(&flusher_wait, atomic_load(&flush_now), WAIT_UNINTERRUPTIBLE,
-                            arch_time_ns() + FLUSH_INTERVAL_NS);
-        atomic_store(&flush_now, false);
+        pagecache_wait_wanted(arch_time_ns() + FLUSH_INTERVAL_NS);
         vfs_sync_all(false);
     }
 }
 
-/* Dirty pages pile up: it shall not wait for the clock. Any context. */
-static void flusher_kick(void)
-{
-    if (!atomic_exchange(&flush_now, 1))
-        waitq_wake_all(&flusher_wait);
-}
-
 void flusher_start(void)
 {
-    pagecache_wake_flusher = flusher_kick;
     if (!kthread_create("flusher", flusher, NULL))
         panic("no memory for the flusher");
 }
@@ -84,7 +71,7 @@ static long sync_file(int fd, bool data_only)
         return -EBADF;
     if (r.file->ops->fsync)
         err = r.file->ops->fsync(r.file, data_only);
-    else if (S_ISDIR(r.file->inode->mode))
+    else if (r.file->ops->cached || S_ISDIR(r.file->inode->mode))
         err = inode_sync(r.file->inode, data_only);
     fd_return(r);
     return err;

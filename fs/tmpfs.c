@@ -508,7 +508,7 @@ struct file *shared_anon_file(size_t len)
 
     if (!d)
         return err_ptr(-ENOMEM);
-    f = file_alloc(d, &regular_file_ops, O_RDWR);
+    f = file_open_dentry(d, O_RDWR);
     dentry_put(d);
     return f;
 }

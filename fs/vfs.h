@@ -246,13 +246,10 @@ struct dentry *path_lookup(const char *path);
 /* A string from user memory: kmalloc'ed, or err_ptr(-EFAULT, -ENAMETOOLONG, -ENOMEM). */
 char *path_from_user(uaddr_t upath);
 struct file *vfs_open(int dirfd, const char *path, int flags, uint32_t mode);
+/* Without asking for permission; takes its own reference on d. */
+struct file *file_open_dentry(struct dentry *d, int flags);
 
 /* ---- Open files ------------------------------------------------------------------------------ */
-struct user_iov { /* a checked piece of user memory */
-    uaddr_t base;
-    size_t len;
-};
-
 struct file_ops {
     int (*open)(struct inode *ip, struct file *f);
     void (*release)(struct file *f); /* last reference; may sleep */
@@ -260,12 +257,10 @@ struct file_ops {
      * *pos is advanced. Bytes, 0 at the end, or an errno. */
     ssize_t (*read)(struct file *f, uaddr_t ubuf, size_t len, off_t *pos);
     ssize_t (*write)(struct file *f, uaddr_t ubuf, size_t len, off_t *pos);
-    ssize_t (*read_kernel)(struct file *f, void *buf, size_t len, off_t pos); /* exec, sendfile */
-    /* As one step, where pieces one after the other would not do. NULL: read and write, by piece. */
-    ssize_t (*readv)(struct file *f, const struct user_iov *iov, unsigned n, off_t *pos);
-    ssize_t (*writev)(struct file *f, const struct user_iov *iov, unsigned n, off_t *pos);
-    /* sendfile's and copy_file_range's other half. NULL: not a target for them. */
-    ssize_t (*write_kernel)(struct file *f, const void *buf, size_t len, off_t *pos);
+    /* The same to and from any memory, as one step. They come before read and write, which are asked
+     * piece by piece; sendfile and copy_file_range write with writev only. */
+    ssize_t (*readv)(struct file *f, struct uio *u, off_t *pos);
+    ssize_t (*writev)(struct file *f, struct uio *u, off_t *pos);
     /* NULL: the usual way for regular files, directories and block devices, -ESPIPE for others. A
      * character device with an lseek may also be read and written at a position. */
     off_t (*lseek)(struct file *f, off_t off, int whence);
@@ -279,7 +274,7 @@ struct file_ops {
     /* EPOLL* readiness now; registers on the wait queues that will tell of a change. */
     unsigned (*poll)(struct file *f, struct poll_table *pt);
     int (*fsync)(struct file *f, bool data_only);
-    struct mapping *(*mapping)(struct file *f); /* NULL op: cannot be mapped */
+    bool cached; /* in the page cache: can be mapped, and is synced as an inode */
 };
 
 enum { /* file->mode */
@@ -302,15 +297,15 @@ struct file {
     void *private_data;
 };
 
-/* Opened as flags say, not yet asked (ops->open). Takes its own reference on d, which is positive;
- * err_ptr(-ENFILE, -ENOMEM). */
-struct file *file_alloc(struct dentry *d, const struct file_ops *ops, int flags);
+static inline bool file_has_flag(struct file *f, uint32_t flag)
+{
+    return atomic_load_explicit(&f->flags, memory_order_relaxed) & flag;
+}
+
 size_t file_open_count(void);
 /* fd tables (fs/fdtable.c) */
 struct files;
-struct file *fd_lookup(int fd); /* referenced; NULL: EBADF. O_PATH files too */
-int fd_install_new(struct file *f, int flags, int lowest); /* takes the reference; fd or -EMFILE */
-/* The same in two steps, so that running out of descriptors is found before anything is done. */
+/* In two steps, so that running out of descriptors is found before anything is done. */
 int fd_reserve(int flags, unsigned lowest);
 void fd_publish(int fd, struct file *f); /* takes the reference */
 void fd_unreserve(int fd);
@@ -327,7 +322,7 @@ static inline void fd_return(struct fdref r)
         file_put(r.file);
 }
 /* For /proc/<pid>/fd, cwd, root: other processes' tables. Results are referenced. */
-struct file *files_file_at(struct files *files, int fd); /* NULL: not open */
+struct file *files_file_at(struct files *files, int fd); /* NULL: not open. O_PATH files too */
 int files_next_fd(struct files *files, int from);        /* the first open one >= from, or -1 */
 struct dentry *files_cwd(struct files *files);
 struct dentry *files_root(struct files *files);

@@ -53,6 +53,7 @@ void waiter_prepare(struct waiter *w, struct waitq *wq, enum wait_mode mode);
 int waiter_sleep(uint64_t deadline_ns);
 /* Takes the waiter off its queue and marks the thread running. Always called in the end. */
 void waiter_finish(struct waiter *w);
+void sched_point(void); /* in long kernel loops: yields if the slice is over */
 
 /* Any context, interrupt handlers included. */
 void waitq_wake_all(struct waitq *wq);

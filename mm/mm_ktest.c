@@ -149,9 +149,9 @@ KTEST(kernel_stacks_have_guards)
 
 static bool write_page_at(struct mapping *m, uint64_t index)
 {
-    static const char byte = 1;
+    struct uio u = uio_kernel("x", 1);
 
-    return mapping_write(m, 0, &byte, 1, (off_t)(index << PAGE_SHIFT)) == 1;
+    return !mapping_write(m, &u, (off_t)(index << PAGE_SHIFT)) && !u.left;
 }
 
 /* Holes, the end of a tree node, and what lies beyond the tree. */

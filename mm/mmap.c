@@ -28,20 +28,40 @@ static uaddr_t range_end(uaddr_t start, size_t len)
     return user_range_ok(start, len) ? ALIGN_UP(start + len, PAGE_SIZE) : 0;
 }
 
-static size_t mapped_bytes(const struct addrspace *as)
+/* The arguments of most calls: 0 and the end of the range (addr if it is empty), or an error. */
+static int check_range(uaddr_t addr, size_t len, uaddr_t *end)
 {
-    size_t sum = 0;
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    *end = len ? range_end(addr, len) : addr;
+    return *end || !len ? 0 : -ENOMEM;
+}
 
-    for (unsigned i = 0; i < as->nvmas; i++)
-        sum += as->vmas[i].end - as->vmas[i].start;
-    return sum;
+/* How far [start, end) is mapped by areas that would allow prot; *err: why no further. */
+static uaddr_t covered(struct addrspace *as, uaddr_t start, uaddr_t end, int prot, int *err)
+{
+    *err = 0;
+    for (unsigned i = vma_index(as, start); start < end; i++) {
+        if (i == as->nvmas || as->vmas[i].start > start)
+            *err = -ENOMEM;
+        else if (prot & ~as->vmas[i].max_prot)
+            *err = -EACCES;
+        if (*err)
+            return start;
+        start = as->vmas[i].end;
+    }
+    return end;
 }
 
 static bool over_limit(const struct addrspace *as, size_t more)
 {
     uint64_t limit = rlimit_current(RLIMIT_AS);
 
-    return limit != RLIM_INFINITY && mapped_bytes(as) + more > limit;
+    if (limit == RLIM_INFINITY)
+        return false;
+    for (unsigned i = 0; i < as->nvmas; i++)
+        more += as->vmas[i].end - as->vmas[i].start;
+    return more > limit;
 }
 
 /* Where the mapping goes: an address, or -ENOMEM, -EINVAL, -EPERM, -EEXIST. */
@@ -72,7 +92,12 @@ static long place(struct addrspace *as, uaddr_t addr, size_t len, int flags)
 long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, int flags,
                     struct file *file, uint64_t pgoff, uint8_t max_prot, uint8_t vma_flags)
 {
-    struct vma v = {.prot = (uint8_t)(prot & 7), .flags = vma_flags, .max_prot = max_prot};
+    struct vma v = {.prot = (uint8_t)(prot & 7),
+                    .flags = vma_flags,
+                    .max_prot = max_prot,
+                    .file = file,
+                    .mapping = file ? file_mapping(file) : NULL,
+                    .pgoff = pgoff};
     long at;
 
     if (!len)
@@ -91,12 +116,7 @@ long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, in
     unmap_range(as, (uaddr_t)at, (uaddr_t)at + len);
     v.start = (uaddr_t)at;
     v.end = v.start + len;
-    if (file) {
-        v.file = file;
-        v.mapping = file_mapping(file);
-        v.pgoff = pgoff;
-        vma_take_file(&v);
-    }
+    vma_take_file(&v);
     vma_insert(as, &v);
     mutex_unlock(&as->lock);
     return at;
@@ -105,12 +125,9 @@ long addrspace_mmap(struct addrspace *as, uaddr_t addr, size_t len, int prot, in
 int addrspace_munmap(struct addrspace *as, uaddr_t addr, size_t len)
 {
     uaddr_t end;
-    int err;
+    int err = check_range(addr, len, &end);
 
-    if (addr & PAGE_MASK || !len)
-        return -EINVAL;
-    end = range_end(addr, len);
-    if (!end)
+    if (err || end == addr)
         return -EINVAL;
     mutex_lock(&as->lock);
     err = vma_reserve(as, 2);
@@ -118,19 +135,6 @@ int addrspace_munmap(struct addrspace *as, uaddr_t addr, size_t len)
         unmap_range(as, addr, end);
     mutex_unlock(&as->lock);
     return err;
-}
-
-/* Every byte of the range is mapped, and the areas would allow prot. */
-static int check_covered(struct addrspace *as, uaddr_t start, uaddr_t end, int prot)
-{
-    for (unsigned i = vma_index(as, start); start < end; i++) {
-        if (i == as->nvmas || as->vmas[i].start > start)
-            return -ENOMEM;
-        if (prot & ~as->vmas[i].max_prot)
-            return -EACCES;
-        start = as->vmas[i].end;
-    }
-    return 0;
 }
 
 /* Glues neighbours that have become alike, so that mprotect back and forth does not pile up. */
@@ -151,35 +155,39 @@ static void merge_range(struct addrspace *as, uaddr_t start, uaddr_t end)
     }
 }
 
+static void protect_range(struct addrspace *as, uaddr_t start, uaddr_t end, int prot)
+{
+    vma_split(as, start);
+    vma_split(as, end);
+    for (unsigned i = vma_index(as, start); i < as->nvmas && as->vmas[i].start < end; i++) {
+        struct vma *v = &as->vmas[i];
+
+        if (v->prot == prot)
+            continue;
+        v->prot = (uint8_t)prot;
+        protect_pages(as, v, v->start, v->end);
+    }
+    merge_range(as, start, end);
+}
+
+/* What lies before the first area that is missing, or forbids it, is changed all the same. */
 int addrspace_mprotect(struct addrspace *as, uaddr_t addr, size_t len, int prot)
 {
     uaddr_t end;
-    int err;
+    int err = check_range(addr, len, &end);
 
     prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP);
-    if (addr & PAGE_MASK || prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
         return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
+    if (err || end == addr)
+        return err;
     mutex_lock(&as->lock);
-    err = check_covered(as, addr, end, prot);
-    if (!err)
-        err = vma_reserve(as, 2);
-    if (!err) {
-        vma_split(as, addr);
-        vma_split(as, end);
-        for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++) {
-            struct vma *v = &as->vmas[i];
-
-            if (v->prot == prot)
-                continue;
-            v->prot = (uint8_t)prot;
-            protect_pages(as, v, v->start, v->end);
-        }
-        merge_range(as, addr, end);
+    if (vma_reserve(as, 2)) {
+        err = -ENOMEM;
+    } else {
+        end = covered(as, addr, end, prot, &err);
+        if (end > addr)
+            protect_range(as, addr, end, prot);
     }
     mutex_unlock(&as->lock);
     return err;
@@ -196,11 +204,8 @@ static bool brk_grow(struct addrspace *as, uaddr_t from, uaddr_t to)
                     .max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
                     .flags = VMA_HEAP};
 
-    if (!vma_range_free(as, from, to) || over_limit(as, to - from))
-        return false;
-    if (limit != RLIM_INFINITY && to - as->brk_start > limit)
-        return false;
-    if (vma_reserve(as, 1))
+    if (!vma_range_free(as, from, to) || over_limit(as, to - from) ||
+        (limit != RLIM_INFINITY && to - as->brk_start > limit) || vma_reserve(as, 1))
         return false;
     vma_insert(as, &v);
     return true;
@@ -208,21 +213,20 @@ static bool brk_grow(struct addrspace *as, uaddr_t from, uaddr_t to)
 
 uaddr_t addrspace_brk(struct addrspace *as, uaddr_t want)
 {
-    uaddr_t old_end, new_end;
+    uaddr_t old_end, new_end = ALIGN_UP(want, PAGE_SIZE);
+    bool ok;
 
     mutex_lock(&as->lock);
     old_end = ALIGN_UP(as->brk, PAGE_SIZE);
-    if (want >= as->brk_start && want <= USER_TOP) {
-        new_end = ALIGN_UP(want, PAGE_SIZE);
-        if (new_end > old_end) {
-            if (brk_grow(as, old_end, new_end))
-                as->brk = want;
-        } else if (new_end == old_end || !vma_reserve(as, 2)) {
-            if (new_end < old_end)
-                unmap_range(as, new_end, old_end);
-            as->brk = want;
-        }
-    }
+    ok = want >= as->brk_start && want <= USER_TOP;
+    if (ok && new_end > old_end)
+        ok = brk_grow(as, old_end, new_end);
+    if (ok && new_end < old_end)
+        ok = !vma_reserve(as, 2);
+    if (ok && new_end < old_end)
+        unmap_range(as, new_end, old_end);
+    if (ok)
+        as->brk = want;
     want = as->brk;
     mutex_unlock(&as->lock);
     return want;
@@ -257,21 +261,20 @@ static int move_pages(struct addrspace *as, uaddr_t from, uaddr_t to, size_t len
     return 0;
 }
 
-/* Moves an area (or the part of it that is asked for) to a free place. Room for 2 is reserved. */
-static long move_area(struct addrspace *as, const struct vma *old, uaddr_t addr, size_t old_len,
-                      size_t new_len, uaddr_t to)
+/* Moves what is asked for of an area to a free place. Room for 4 is reserved. */
+static long move_area(struct addrspace *as, uaddr_t addr, size_t old_len, size_t new_len,
+                      uaddr_t to)
 {
-    struct vma v = *old;
-    int err;
+    struct vma v = *vma_find(as, addr);
+    int err = move_pages(as, addr, to, MIN(old_len, new_len));
 
-    v.start = to;
-    v.end = to + new_len;
-    if (v.mapping)
-        v.pgoff += (addr - old->start) >> PAGE_SHIFT;
-    v.flags &= (uint8_t) ~(VMA_HEAP | VMA_STACK);
-    err = move_pages(as, addr, to, MIN(old_len, new_len));
     if (err)
         return err;
+    if (v.mapping)
+        v.pgoff += (addr - v.start) >> PAGE_SHIFT;
+    v.start = to;
+    v.end = to + new_len;
+    v.flags &= (uint8_t) ~(VMA_HEAP | VMA_STACK);
     vma_take_file(&v);
     unmap_range(as, addr, addr + old_len);
     vma_insert(as, &v);
@@ -282,38 +285,28 @@ static long mremap_locked(struct addrspace *as, uaddr_t addr, size_t old_len, si
                           int flags, uaddr_t new_addr)
 {
     struct vma *v = vma_find(as, addr);
-    unsigned i;
+    uaddr_t end = addr + old_len, new_end = range_end(addr, new_len);
     long to;
 
-    if (!v || v->end < addr + old_len)
+    if (!v || v->end < end)
         return -EFAULT;
-    if (vma_reserve(as, 4))
+    if (vma_reserve(as, 6) || (new_len > old_len && over_limit(as, new_len - old_len)))
         return -ENOMEM;
     v = vma_find(as, addr);
-    if (!(flags & MREMAP_FIXED) && new_len <= old_len) {
-        if (new_len < old_len)
-            unmap_range(as, addr + new_len, addr + old_len);
-        return (long)addr;
-    }
-    if (new_len > old_len && over_limit(as, new_len - old_len))
-        return -ENOMEM;
     if (flags & MREMAP_FIXED) {
         unmap_range(as, new_addr, new_addr + new_len);
-        if (vma_reserve(as, 4))
-            return -ENOMEM;
-        v = vma_find(as, addr);
-        return move_area(as, v, addr, old_len, new_len, new_addr);
+        return move_area(as, addr, old_len, new_len, new_addr);
     }
-    i = vma_index(as, addr);
-    if (v->end == addr + old_len && range_end(addr, new_len) &&
-        (i + 1 == as->nvmas || as->vmas[i + 1].start >= addr + new_len)) {
-        v->end = addr + new_len;
+    if (new_len < old_len)
+        unmap_range(as, addr + new_len, end);
+    if (new_len <= old_len)
+        return (long)addr;
+    if (v->end == end && new_end && vma_range_free(as, end, new_end)) {
+        v->end = new_end;
         return (long)addr;
     }
-    if (!(flags & MREMAP_MAYMOVE))
-        return -ENOMEM;
-    to = place(as, 0, new_len, 0);
-    return to < 0 ? to : move_area(as, v, addr, old_len, new_len, (uaddr_t)to);
+    to = flags & MREMAP_MAYMOVE ? place(as, 0, new_len, 0) : -ENOMEM;
+    return to < 0 ? to : move_area(as, addr, old_len, new_len, (uaddr_t)to);
 }
 
 long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t new_len, int flags,
@@ -329,13 +322,10 @@ long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t
         return -ENOMEM;
     old_len = ALIGN_UP(old_len, PAGE_SIZE);
     new_len = ALIGN_UP(new_len, PAGE_SIZE);
-    if (flags & MREMAP_FIXED) {
-        if (!(flags & MREMAP_MAYMOVE) || new_addr & PAGE_MASK || !range_end(new_addr, new_len) ||
-            new_addr < MMAP_MIN_ADDR)
-            return -EINVAL;
-        if (new_addr < addr + old_len && addr < new_addr + new_len)
-            return -EINVAL;
-    }
+    if (flags & MREMAP_FIXED &&
+        (!(flags & MREMAP_MAYMOVE) || new_addr & PAGE_MASK || !range_end(new_addr, new_len) ||
+         new_addr < MMAP_MIN_ADDR || (new_addr < addr + old_len && addr < new_addr + new_len)))
+        return -EINVAL;
     mutex_lock(&as->lock);
     ret = mremap_locked(as, addr, old_len, new_len, flags, new_addr);
     mutex_unlock(&as->lock);
@@ -344,66 +334,73 @@ long addrspace_mremap(struct addrspace *as, uaddr_t addr, size_t old_len, size_t
 
 /* ---- Advice and synchronisation ---- */
 
-int addrspace_madvise(struct addrspace *as, uaddr_t addr, size_t len, int advice)
-{
-    uaddr_t end;
-    int err;
+enum { HINT, DROP, REMOVE, UNKNOWN };
 
-    if (addr & PAGE_MASK)
-        return -EINVAL;
-    if (advice < MADV_NORMAL || (advice > MADV_FREE && advice < MADV_REMOVE) ||
-        advice > MADV_POPULATE_WRITE)
-        return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
-    mutex_lock(&as->lock);
-    err = check_covered(as, addr, end, 0);
-    if (advice == MADV_DONTNEED || advice == MADV_FREE)
-        unmap_pages(as, addr, end);
-    mutex_unlock(&as->lock);
-    return err;
+/* What is only a hint may be ignored; what promises an effect may not. */
+static int kind_of_advice(int advice)
+{
+    switch (advice) {
+    case MADV_NORMAL:
+    case MADV_RANDOM:
+    case MADV_SEQUENTIAL:
+    case MADV_WILLNEED:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE:
+    case MADV_DONTDUMP:
+    case MADV_DODUMP:
+    case MADV_COLD:
+    case MADV_PAGEOUT: return HINT;
+    case MADV_DONTNEED:
+    case MADV_FREE: return DROP;
+    case MADV_REMOVE: return REMOVE;
+    default: return UNKNOWN;
+    }
 }
 
-static void mark_shared_dirty(struct addrspace *as, uaddr_t from, uaddr_t to)
+/* No file system here can punch holes, and other memory has no store behind it. */
+static int refuse_remove(struct addrspace *as, uaddr_t addr)
 {
-    for (uaddr_t va = from; va < to; va += PAGE_SIZE) {
-        pte_t *e = pte_find(&as->pt, va);
+    const struct vma *v = vma_find(as, addr);
 
-        if (e && e->bits & PTE_V && e->bits & PTE_W)
-            page_mark_dirty(pa_to_page(pte_pa(*e)));
-    }
+    if (!v || !v->mapping)
+        return v ? -EINVAL : -ENOMEM;
+    return v->flags & VMA_SHARED && v->max_prot & PROT_WRITE ? -EOPNOTSUPP : -EACCES;
+}
+
+int addrspace_madvise(struct addrspace *as, uaddr_t addr, size_t len, int advice)
+{
+    int kind = kind_of_advice(advice), err;
+    uaddr_t end;
+
+    err = check_range(addr, len, &end);
+    if (kind == UNKNOWN)
+        return -EINVAL;
+    if (err || end == addr)
+        return err;
+    mutex_lock(&as->lock);
+    covered(as, addr, end, 0, &err);
+    if (kind == DROP)
+        unmap_pages(as, addr, end);
+    else if (kind == REMOVE)
+        err = refuse_remove(as, addr);
+    mutex_unlock(&as->lock);
+    return err;
 }
 
 int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
 {
     uaddr_t end;
-    int err;
+    int err = check_range(addr, len, &end);
 
-    if (addr & PAGE_MASK || flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
-        (flags & MS_ASYNC && flags & MS_SYNC))
+    if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (flags & MS_ASYNC && flags & MS_SYNC))
         return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
+    if (err || end == addr)
+        return err;
     mutex_lock(&as->lock);
-    err = check_covered(as, addr, end, 0);
-    for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++) {
-        const struct vma *v = &as->vmas[i];
-        uaddr_t from = MAX(v->start, addr), to = MIN(v->end, end);
-        uint64_t first = v->pgoff + ((from - v->start) >> PAGE_SHIFT);
-
-        if (!v->mapping || !v->mapping->ops || !(v->flags & VMA_SHARED))
-            continue;
-        mark_shared_dirty(as, from, to);
-        if (flags & MS_SYNC && !err)
-            err =
-                mapping_writeback(v->mapping, first, first + ((to - from) >> PAGE_SHIFT) - 1, true);
-    }
+    covered(as, addr, end, 0, &err);
+    for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++)
+        if (as->vmas[i].mapping && as->vmas[i].flags & VMA_SHARED)
+            mapping_writeback(as->vmas[i].mapping, flags & MS_SYNC);
     mutex_unlock(&as->lock);
     return err;
 }
@@ -411,17 +408,10 @@ int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
 int addrspace_mincore(struct addrspace *as, uaddr_t addr, size_t len, uaddr_t vec)
 {
     uaddr_t end;
+    int err = check_range(addr, len, &end);
 
-    if (addr & PAGE_MASK)
-        return -EINVAL;
-    if (!len)
-        return 0;
-    end = range_end(addr, len);
-    if (!end)
-        return -ENOMEM;
-    for (uaddr_t va = addr; va < end; va += PAGE_SIZE, vec++) {
-        uint8_t here = 0;
-        int err;
+    for (uaddr_t va = addr; !err && va < end; va += PAGE_SIZE, vec++) {
+        uint8_t here;
         pte_t *e;
 
         mutex_lock(&as->lock);
@@ -431,10 +421,8 @@ int addrspace_mincore(struct addrspace *as, uaddr_t addr, size_t len, uaddr_t ve
         mutex_unlock(&as->lock);
         if (!err)
             err = copy_to_user(vec, &here, 1);
-        if (err)
-            return err;
     }
-    return 0;
+    return err;
 }
 
 /* ---- For exec ---- */
@@ -446,22 +434,17 @@ long addrspace_map_segment(struct addrspace *as, uaddr_t start, size_t len, int 
                     .end = start + len,
                     .prot = (uint8_t)prot,
                     .max_prot = max_prot,
+                    .file = file,
+                    .mapping = file ? file_mapping(file) : NULL,
                     .pgoff = pgoff};
-    int err = 0;
+    int err;
 
-    if (file && !file_mapping(file))
+    if (!user_range_ok(start, len) || (file && !v.mapping))
         return -ENOEXEC;
     mutex_lock(&as->lock);
-    if (!user_range_ok(start, len) || !vma_range_free(as, start, v.end))
-        err = -ENOEXEC;
-    else
-        err = vma_reserve(as, 1);
+    err = vma_range_free(as, start, v.end) ? vma_reserve(as, 1) : -ENOEXEC;
     if (!err) {
-        if (file) {
-            v.file = file;
-            v.mapping = file_mapping(file);
-            vma_take_file(&v);
-        }
+        vma_take_file(&v);
         vma_insert(as, &v);
     }
     mutex_unlock(&as->lock);
@@ -470,22 +453,19 @@ long addrspace_map_segment(struct addrspace *as, uaddr_t start, size_t len, int 
 
 long addrspace_map_vdso(struct addrspace *as, struct page *page)
 {
-    struct vma v = {.prot = PROT_READ | PROT_EXEC,
-                    .max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
-                    .flags = VMA_VDSO};
-    pte_t *e = NULL;
+    const int prot = PROT_READ | PROT_EXEC;
+    long at = addrspace_mmap(as, 0, PAGE_SIZE, prot, 0, NULL, 0, prot | PROT_WRITE, VMA_VDSO);
+    pte_t *e;
 
+    if (at < 0)
+        return at;
     mutex_lock(&as->lock);
-    v.start = vma_find_gap(as, PAGE_SIZE, as->mmap_top);
-    v.end = v.start + PAGE_SIZE;
-    if (v.start && !vma_reserve(as, 1))
-        e = pte_make_path(&as->pt, v.start);
+    e = pte_make_path(&as->pt, (uaddr_t)at);
     if (e) {
         page_get(page);
-        pte_set(e, pte_make(page_to_pa(page), vma_pte_flags(&v, false)));
+        pte_set(e, pte_make(page_to_pa(page), vma_pte_flags(vma_find(as, (uaddr_t)at), false)));
         as->rss++;
-        vma_insert(as, &v);
     }
     mutex_unlock(&as->lock);
-    return e ? (long)v.start : -ENOMEM;
+    return e ? at : -ENOMEM;
 }

@@ -186,7 +186,7 @@ static void poison(struct page *p, size_t npages, int byte)
 
 static void check_free(const struct page *p)
 {
-    if (DEBUG && (p->refs || page_test(p, PG_RESERVED | PG_BUDDY | PG_SLAB | PG_CACHED | PG_LRU)))
+    if (DEBUG && (p->refs || page_test(p, PG_RESERVED | PG_BUDDY | PG_SLAB | PG_CACHED)))
         panic("freeing page 0x%lx: refs %u, flags 0x%x", page_to_pa(p), p->refs, p->flags);
 }
 

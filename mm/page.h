@@ -22,12 +22,9 @@ enum page_flag {                        /* bits of page->flags, changed atomical
                  PG_UPTODATE = 1u << 3, /* page cache: contents valid */
                  PG_DIRTY = 1u << 4,    /* page cache: newer than the disk */
                  PG_WRITEBACK = 1u << 5, /* page cache: being written */
-                 PG_ERROR = 1u << 6,     /* page cache: the last read failed */
-                 PG_LRU = 1u << 7,       /* on the reclaim list */
                  PG_ACTIVE = 1u << 8,    /* touched since the reclaimer last looked */
                  PG_TABLE = 1u << 9,     /* a page table */
                  PG_CACHED = 1u << 10,   /* belongs to a mapping */
-                 PG_WAITERS = 1u << 11,  /* somebody sleeps for PG_LOCKED or PG_WRITEBACK */
                  PG_RESERVED = 1u << 12, /* kernel image, firmware, memory map: never freed */
                  PG_KMALLOC = 1u << 13,  /* a kmalloc larger than the object caches */
 };

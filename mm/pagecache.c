@@ -23,7 +23,7 @@
 #define SMALL_FILE_PAGES 16 /* read whole at the first touch */
 #define WAIT_QUEUES 64
 
-struct spinlock cache_lock = SPINLOCK_INIT(RANK_LRU, "page lru");
+struct spinlock cache_lock = SPINLOCK_INIT(RANK_LRU, "page lists");
 _Atomic size_t cached_pages;
 static struct waitq wait_queues[WAIT_QUEUES];
 
@@ -46,6 +46,7 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops)
     spin_init(&m->lock, RANK_MAPPING, "mapping");
     m->ops = ops;
     m->ra_mark = UINT64_MAX;
+    list_init(&m->dirty);
     list_init(&m->dirty_link);
 }
 
@@ -61,61 +62,34 @@ bool page_trylock(struct page *p)
     return !page_set(p, PG_LOCKED);
 }
 
-/* PG_WAITERS is set before the flag is looked at, in the same word: whoever clears it later sees
- * that somebody waits. */
-static bool lock_or_announce(struct page *p)
-{
-    page_set(p, PG_WAITERS);
-    return page_trylock(p);
-}
-
 void page_lock(struct page *p)
 {
-    if (!page_trylock(p))
-        wait_event(page_waitq(p), lock_or_announce(p));
+    wait_event(page_waitq(p), page_trylock(p));
 }
 
 /* The page may be gone as soon as the flag is cleared: only its address is used afterwards. */
-static void clear_and_wake(struct page *p, uint32_t flag, uint32_t set)
-{
-    struct waitq *wq = page_waitq(p);
-    uint32_t old = atomic_load_explicit(&p->flags, memory_order_relaxed);
-
-    while (!atomic_compare_exchange_weak_explicit(&p->flags, &old,
-                                                  (old | set) & ~(flag | PG_WAITERS),
-                                                  memory_order_acq_rel, memory_order_relaxed))
-        ;
-    if (unlikely(old & PG_WAITERS))
-        waitq_wake_all(wq);
-}
-
 void page_unlock(struct page *p)
 {
-    clear_and_wake(p, PG_LOCKED, 0);
-}
+    struct waitq *wq = page_waitq(p);
 
-static bool is_written_or_announce(struct page *p)
-{
-    return !(atomic_fetch_or_explicit(&p->flags, PG_WAITERS, memory_order_acq_rel) & PG_WRITEBACK);
+    page_clear(p, PG_LOCKED);
+    waitq_wake_all(wq);
 }
 
 void page_wait_writeback(struct page *p)
 {
-    if (page_test(p, PG_WRITEBACK))
-        wait_event(page_waitq(p), is_written_or_announce(p));
+    wait_event(page_waitq(p), !page_test(p, PG_WRITEBACK));
 }
 
 void page_end_read(struct page *p, int err)
 {
     uint64_t size = mapping_size(p->mapping);
 
-    if (err) {
-        clear_and_wake(p, PG_LOCKED, PG_ERROR);
-        return;
-    }
-    if (p->index == size >> PAGE_SHIFT) /* [3] */
+    if (!err && p->index == size >> PAGE_SHIFT) /* [3] */
         memset((uint8_t *)page_va(p) + (size & PAGE_MASK), 0, PAGE_SIZE - (size & PAGE_MASK));
-    clear_and_wake(p, PG_LOCKED | PG_ERROR, PG_UPTODATE);
+    if (!err)
+        page_set(p, PG_UPTODATE);
+    page_unlock(p);
 }
 
 /* ---- The tree --------------------------------------------------------------------------------- */
@@ -134,30 +108,27 @@ struct page *cache_find(struct mapping *m, uint64_t index)
 
 static int insert(struct mapping *m, struct page *p, uint64_t index)
 {
-    struct radix_spares spares = {0};
     int err;
 
-    for (;;) {
+    do {
         spin_lock(&m->lock);
-        err = radix_insert(&m->tree, index, p, &spares);
+        err = radix_insert(&m->tree, index, p);
         if (!err) {
             m->npages++;
             cached_pages++;
-            if (has_backing(m))
+            if (m->ops) {
+                spin_lock(&cache_lock);
                 lru_add(p);
+                spin_unlock(&cache_lock);
+            }
         }
         spin_unlock(&m->lock);
-        if (err != -EAGAIN)
-            break;
-        err = radix_reserve(&spares);
-        if (err)
-            break;
-    }
-    radix_unreserve(&spares);
+    } while (err == -ENOMEM && page_reclaim(1));
     return err;
 }
 
-struct page *cache_add(struct mapping *m, uint64_t index)
+/* A new page at index: locked, not up to date, referenced. err_ptr(-ENOMEM, -EEXIST). */
+static struct page *add_page(struct mapping *m, uint64_t index)
 {
     struct page *p = page_alloc(0);
     int err;
@@ -178,16 +149,16 @@ struct page *cache_add(struct mapping *m, uint64_t index)
     return err_ptr(err);
 }
 
-void cache_remove_locked(struct mapping *m, struct page *p)
+struct page *cache_next(struct mapping *m, uint64_t *index)
 {
-    cache_clear_dirty_locked(m, p);
-    radix_delete(&m->tree, p->index);
-    m->npages--;
-    cached_pages--;
-    if (page_test(p, PG_LRU))
-        lru_remove(p);
-    p->mapping = NULL;
-    page_clear(p, PG_CACHED | PG_ACTIVE);
+    struct page *p;
+
+    spin_lock(&m->lock);
+    p = radix_next(&m->tree, index);
+    if (p)
+        page_get(p);
+    spin_unlock(&m->lock);
+    return p;
 }
 
 bool cache_lock_page(struct mapping *m, struct page *p)
@@ -237,14 +208,15 @@ struct page *mapping_find_page(struct mapping *m, uint64_t index)
  * no page is read from blocks that are being freed. */
 static void start_read(struct mapping *m, struct page **pages, unsigned n)
 {
-    uint64_t end = has_backing(m) ? size_to_pages(mapping_size(m)) : 0;
+    uint64_t end = m->ops ? size_to_pages(mapping_size(m)) : 0;
     unsigned inside = 0;
 
     while (inside < n && pages[inside]->index < end)
         inside++;
     for (unsigned i = inside; i < n; i++) {
         memset(page_va(pages[i]), 0, PAGE_SIZE);
-        clear_and_wake(pages[i], PG_LOCKED, PG_UPTODATE);
+        page_set(pages[i], PG_UPTODATE);
+        page_unlock(pages[i]);
     }
     if (inside)
         m->ops->read_pages(m, pages, inside);
@@ -261,172 +233,129 @@ int cache_fill_locked(struct mapping *m, struct page *p)
     return -EIO;
 }
 
-/* Which pages to read when index is missing: *start <= index, returns how many. */
-static unsigned read_window(struct mapping *m, uint64_t index, uint64_t *start)
+struct page *cache_get_locked(struct mapping *m, uint64_t index)
 {
-    uint64_t end = size_to_pages(mapping_size(m));
-    unsigned n;
+    for (;;) {
+        struct page *p = cache_find(m, index);
 
-    *start = index;
-    m->ra_mark = UINT64_MAX;
-    if (!has_backing(m) || index >= end)
-        return 1;
-    if (end <= SMALL_FILE_PAGES) {
-        *start = 0;
-        return (unsigned)end;
+        if (!p) {
+            p = add_page(m, index);
+            if (is_err(p) && ptr_err(p) == -EEXIST)
+                continue;
+            return p;
+        }
+        if (cache_lock_page(m, p))
+            return p;
+        page_put(p);
     }
-    if (index == m->next_read) {
-        n = MIN(MAX(2 * m->ra_pages, (unsigned)RA_FIRST), (unsigned)BATCH);
-        m->ra_pages = n;
-        m->ra_mark = index + n / 2;
-    } else {
-        *start = ALIGN_DOWN(index, (uint64_t)RA_AROUND);
-        n = RA_AROUND;
-        m->ra_pages = 0;
-    }
-    n = (unsigned)MIN((uint64_t)n, end - *start);
-    m->next_read = *start + n;
-    return n;
 }
 
-/*
- * Adds and starts reading what is missing of [start, start + n). The page at `wanted` comes back
- * referenced, if it was added here; NULL if it was there; err_ptr(-ENOMEM). For the others, lack of
- * memory only ends the read-ahead.
- */
-static struct page *populate(struct mapping *m, uint64_t start, unsigned n, uint64_t wanted)
+struct page *cache_get_filled(struct mapping *m, uint64_t index)
 {
-    struct page *batch[BATCH], *result = NULL;
+    for (;;) {
+        struct page *p = cache_get_locked(m, index);
+        int err;
+
+        if (is_err(p) || page_test(p, PG_UPTODATE))
+            return p;
+        err = cache_fill_locked(m, p);
+        if (!err)
+            return p;
+        page_put(p);
+        if (err != -EAGAIN)
+            return err_ptr(err);
+    }
+}
+
+/* Adds and starts reading what is missing of [start, start + n), n <= BATCH, as far as memory goes. */
+static void populate(struct mapping *m, uint64_t start, unsigned n)
+{
+    struct page *batch[BATCH];
     unsigned count = 0;
+    int err = 0;
 
-    for (uint64_t i = start; i < start + n; i++) {
-        struct page *p = cache_add(m, i);
+    for (uint64_t i = start; i < start + n && err != -ENOMEM; i++) {
+        struct page *p = add_page(m, i);
 
-        if (is_err(p)) {
-            if (count)
-                start_read(m, batch, count);
-            count = 0;
-            if (ptr_err(p) == -EEXIST)
-                continue;
-            if (i > wanted || result)
-                break;
-            if (i == wanted)
-                return p;
-            i = wanted - 1; /* forget what comes before, but the wanted page must be tried */
-            continue;
-        }
-        batch[count++] = p;
-        if (i == wanted)
-            result = p;
-        else
+        err = is_err(p) ? ptr_err(p) : 0;
+        if (!err) {
+            batch[count++] = p;
             page_put(p); /* locked, so it stays */
+        } else if (count) {
+            start_read(m, batch, count);
+            count = 0;
+        }
     }
     if (count)
         start_read(m, batch, count);
-    return result;
 }
 
-static void read_ahead_more(struct mapping *m)
+/* index is missing, or (at the mark) a sequential reader comes near what was read ahead for it. */
+static void read_ahead(struct mapping *m, uint64_t index)
 {
-    uint64_t start = m->next_read, end = size_to_pages(mapping_size(m));
-    unsigned n = MIN(2 * m->ra_pages, (unsigned)BATCH);
+    uint64_t end = m->ops ? size_to_pages(mapping_size(m)) : 0, start;
+    bool sequential = index == m->next_read || index == m->ra_mark;
+    unsigned n = 0;
 
     m->ra_mark = UINT64_MAX;
-    if (start >= end || !n)
+    if (index >= end)
         return;
-    n = (unsigned)MIN((uint64_t)n, end - start);
-    m->ra_pages = n;
-    m->ra_mark = start + n / 2;
-    m->next_read = start + n;
-    populate(m, start, n, UINT64_MAX);
-}
-
-/* A referenced page that was not up to date when it was found, or just added: waits for its read.
- * A page whose read failed is tried once more, alone. -EAGAIN: it left the mapping. */
-static int wait_read(struct mapping *m, struct page *p)
-{
-    int err;
-
-    if (!cache_lock_page(m, p))
-        return -EAGAIN;
-    if (!page_test(p, PG_UPTODATE)) {
-        err = cache_fill_locked(m, p);
-        if (err)
-            return err;
+    if (end <= SMALL_FILE_PAGES) {
+        populate(m, 0, (unsigned)end);
+        return;
     }
-    page_unlock(p);
-    return 0;
+    start = sequential ? m->next_read : ALIGN_DOWN(index, (uint64_t)RA_AROUND);
+    if (start >= end)
+        return;
+    if (sequential) {
+        n = MIN(MAX(2 * m->ra_pages, (unsigned)RA_FIRST), (unsigned)BATCH);
+        m->ra_mark = start + n / 2;
+    }
+    m->ra_pages = n;
+    n = (unsigned)MIN((uint64_t)(sequential ? n : RA_AROUND), end - start);
+    m->next_read = start + n;
+    populate(m, start, n);
 }
 
 struct page *mapping_read_page(struct mapping *m, uint64_t index)
 {
     struct page *p = cache_find(m, index);
-    uint64_t start;
-    unsigned n;
-    int err;
 
     if (likely(p && page_test(p, PG_UPTODATE))) {
         page_touch(p);
         if (unlikely(index == m->ra_mark))
-            read_ahead_more(m);
+            read_ahead(m, index);
         return p;
     }
-    for (;;) {
-        if (!p) {
-            n = read_window(m, index, &start);
-            p = populate(m, start, n, index);
-            if (is_err(p))
-                return p;
-        }
-        if (p) {
-            err = page_test(p, PG_UPTODATE) ? 0 : wait_read(m, p);
-            if (!err)
-                return p;
-            page_put(p);
-            if (err != -EAGAIN)
-                return err_ptr(err);
-        }
-        p = cache_find(m, index);
-    }
+    if (p)
+        page_put(p);
+    else
+        read_ahead(m, index);
+    p = cache_get_filled(m, index); /* once more, alone, if that read failed */
+    if (!is_err(p))
+        page_unlock(p);
+    return p;
 }
 
 /* ---- read(2) ---------------------------------------------------------------------------------- */
 
-/* Bytes copied, fewer than n only where user memory ends. */
-static size_t copy_out(struct page *p, unsigned off, uaddr_t ubuf, void *kbuf, size_t n)
+int mapping_read(struct mapping *m, struct uio *u, off_t pos)
 {
-    const uint8_t *src = (const uint8_t *)page_va(p) + off;
+    uint64_t at = (uint64_t)pos, size;
 
-    if (kbuf) {
-        memcpy(kbuf, src, n);
-        return n;
-    }
-    if (likely(!copy_to_user(ubuf, src, n)))
-        return n;
-    return n - copy_to_user_nofault(ubuf, src, n);
-}
-
-ssize_t mapping_read(struct mapping *m, uaddr_t ubuf, void *kbuf, size_t len, off_t pos)
-{
-    size_t done = 0;
-
-    while (done < len) {
-        uint64_t at = (uint64_t)pos + done, size = mapping_size(m);
+    while (u->left && at < (size = mapping_size(m))) {
         unsigned off = at & PAGE_MASK;
-        size_t n = MIN(len - done, PAGE_SIZE - off), copied;
-        struct page *p;
+        size_t n = MIN(MIN(u->left, PAGE_SIZE - off), size - at), copied;
+        struct page *p = mapping_read_page(m, at >> PAGE_SHIFT);
 
-        if (at >= size)
-            break;
-        n = MIN(n, size - at);
-        p = mapping_read_page(m, at >> PAGE_SHIFT);
         if (is_err(p))
-            return done ? (ssize_t)done : ptr_err(p);
-        copied = copy_out(p, off, ubuf + done, kbuf ? (uint8_t *)kbuf + done : NULL, n);
+            return ptr_err(p);
+        copied = uio_put(u, (uint8_t *)page_va(p) + off, n);
         page_put(p);
-        done += copied;
         if (copied < n)
-            return done ? (ssize_t)done : -EFAULT;
+            return -EFAULT;
+        at += n;
+        sched_point();
     }
-    return (ssize_t)done;
+    return 0;
 }

@@ -6,7 +6,7 @@
  * read_pages/write_pages). Pages live in a radix tree by index. The tree holds one reference.
  *
  * Life of a page: allocated and inserted PG_LOCKED; read_pages fills it; page_end_read() sets
- * PG_UPTODATE (or PG_ERROR) and unlocks. PG_DIRTY pages are written by writeback: PG_DIRTY off,
+ * PG_UPTODATE (unless it failed) and unlocks. PG_DIRTY pages are written by writeback: PG_DIRTY off,
  * PG_WRITEBACK on, write_pages, page_end_write(). A clean page with no reference but the tree's may
  * be reclaimed; pages of a mapping without backing store are never dirty-clean: they are not
  * reclaimed.
@@ -19,6 +19,7 @@
 #include "lib/wait.h"
 #include "mm/page.h"
 #include "mm/radix.h"
+#include "mm/uio.h"
 
 struct mapping;
 
@@ -32,23 +33,22 @@ struct mapping_ops {
     void (*write_pages)(struct mapping *m, struct page **pages, unsigned n);
     /*
      * Makes the byte range [from, to) of a locked page writable: allocates blocks. 0, -ENOSPC...
-     * NULL: nothing to do. Also called before a shared mapping's page is made writable. The page is
-     * up to date, or the range is all of it: what gets a block is in memory then, so the caller
-     * must mark the page dirty before it unlocks it, even if it changes nothing after all.
+     * Also called before a shared mapping's page is made writable. The page is up to date, or the
+     * range is all of it: what gets a block is in memory then, so the caller must mark the page
+     * dirty before it unlocks it, even if it changes nothing after all.
      */
     int (*prepare_write)(struct mapping *m, struct page *p, unsigned from, unsigned to);
 };
 
 struct mapping {                   /* (m) lock, (c) the cache lock in pagecache.c, (a) atomic */
     struct spinlock lock;          /* RANK_MAPPING; guards the tree and counts */
-    struct radix_tree tree;        /* (m) pages by index; marked: dirty */
+    struct radix_tree tree;        /* (m) pages by index */
     size_t npages;                 /* (m) cached */
-    _Atomic size_t ndirty;         /* (m) written, (a) read */
     _Atomic size_t nwriteback;     /* (a) pages with PG_WRITEBACK */
     const struct mapping_ops *ops; /* (I) NULL: memory only (tmpfs, shared anonymous) */
     _Atomic uint64_t size;         /* bytes; pages wholly beyond it do not exist (SIGBUS) */
+    struct list dirty;             /* (c) dirty pages, by page->link, oldest first */
     struct list dirty_link;        /* (c) on the list of mappings with dirty pages */
-    unsigned flushers;             /* (c) background writebacks at work: mapping_destroy waits */
     _Atomic int error;     /* first write error since the last fsync told it, 0 or -EIO/-ENOSPC */
     _Atomic unsigned maps; /* areas that map it, in all address spaces */
     _Atomic unsigned writable_maps; /* shared writable VMAs: their pages count as dirty */
@@ -71,20 +71,14 @@ struct page *mapping_read_page(struct mapping *m, uint64_t index);
 struct page *mapping_find_page(struct mapping *m, uint64_t index);
 /* The same for n pages: out[i] is the one at first + i, or NULL. Returns how many were found. */
 unsigned pagecache_lookup_range(struct mapping *m, uint64_t first, unsigned n, struct page **out);
-/* For writing: locked, referenced; read first unless it is overwritten whole or lies beyond size.
- * The caller must then fill [from, to): where that is the whole page, it held nothing. err_ptr. */
-struct page *mapping_write_begin(struct mapping *m, uint64_t index, unsigned from, unsigned to);
-/* Up to date now; marks it dirty (unless memory-only), unlocks, puts. Does not touch size. */
-void mapping_write_end(struct mapping *m, struct page *p);
-
 /*
- * read(2)/write(2) for cached files. pos/len in bytes; from user memory, or from a kernel buffer if
- * kbuf != NULL. write extends m->size. The caller holds the inode lock for write (not for read).
- * write does not fault user memory in: it ends early where a page of it is missing, with -EFAULT if
- * that is at once (fault_in_user without the lock, then go on). Bytes done, or an error if none were.
+ * read(2)/write(2) for cached files, pos in bytes; 0 or an error, and what was done is off u->left.
+ * write extends m->size. The caller holds the inode lock for write (not for read). write does not
+ * fault user memory in: where a page of it is missing that is -EFAULT (uio_fetch without the lock,
+ * then go on).
  */
-ssize_t mapping_read(struct mapping *m, uaddr_t ubuf, void *kbuf, size_t len, off_t pos);
-ssize_t mapping_write(struct mapping *m, uaddr_t ubuf, const void *kbuf, size_t len, off_t pos);
+int mapping_read(struct mapping *m, struct uio *u, off_t pos);
+int mapping_write(struct mapping *m, struct uio *u, off_t pos);
 
 /* Cuts or grows: drops pages beyond, zeroes the last page's tail, sets size. Inode lock held. */
 int mapping_truncate(struct mapping *m, uint64_t size);
@@ -100,16 +94,15 @@ void page_end_read(struct page *p, int err);  /* any context */
 void page_end_write(struct page *p, int err); /* any context; an error is kept in mapping->error */
 void page_mark_dirty(struct page *p);         /* page locked or otherwise pinned in its mapping */
 
-/* Writes dirty pages of one mapping in [from, to] (page indices); wait: until all are on disk. */
-int mapping_writeback(struct mapping *m, uint64_t from, uint64_t to, bool wait); /* 0: see error */
+/* Starts writing a mapping's dirty pages; wait: until all are on disk (see error). */
+void mapping_writeback(struct mapping *m, bool wait);
 int mapping_take_error(struct mapping *m); /* 0 or the error, which is told once */
-int pagecache_sync_all(bool wait);         /* every mapping's dirty pages */
+void pagecache_sync_all(bool wait);        /* every mapping's dirty pages */
 size_t pagecache_drop_clean(void);         /* frees what it can: drop_caches, shrinker */
 
 size_t pagecache_page_count(void);
 size_t pagecache_dirty_count(void);
 void pagecache_init(void); /* caches, shrinker */
-/* One round of background writeback; the flusher thread (fs) calls it. */
-void pagecache_background(void);
-/* Set by fs: asks the flusher for a round now. Any context but interrupts. */
-extern void (*pagecache_wake_flusher)(void);
+/* The flusher (in fs) sleeps until a round is wanted or its time has come. */
+void pagecache_wait_wanted(uint64_t deadline);
+void pagecache_wake_flusher(void);

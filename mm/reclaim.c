@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking clean page cache pages back when memory is short: one list of all pages that can be read
- * again, oldest last, and a second chance for those used since they were last looked at.
+ * Taking clean page cache pages back when memory is short: one list of all that can be read again,
+ * oldest last, and a second chance for those used since they were last looked at.
  *
  * A page may go when nobody but its tree references it. New references are taken under
  * mapping->lock only, so holding that makes the count final. The list's lock comes after it in the
@@ -19,24 +19,21 @@
 #define PATIENCE_NS (50 * 1000 * 1000UL)
 
 static struct list lru = LIST_INIT(lru); /* cache_lock */
-static size_t lru_count;
 
 void lru_add(struct page *p)
 {
-    spin_lock(&cache_lock);
-    page_set(p, PG_LRU);
     list_add(&lru, &p->link);
-    lru_count++;
-    spin_unlock(&cache_lock);
 }
 
-void lru_remove(struct page *p)
+void cache_detach(struct mapping *m, struct page *p)
 {
-    spin_lock(&cache_lock);
-    page_clear(p, PG_LRU);
+    cache_clean_locked(p);
     list_del(&p->link);
-    lru_count--;
-    spin_unlock(&cache_lock);
+    radix_delete(&m->tree, p->index);
+    m->npages--;
+    cached_pages--;
+    p->mapping = NULL;
+    page_clear(p, PG_CACHED | PG_ACTIVE);
 }
 
 /* cache_lock held, page on the list. True: it is out of tree and list, its reference is ours. */
@@ -45,19 +42,11 @@ static bool try_take(struct page *p)
     struct mapping *m = p->mapping;
     bool ok;
 
-    if (page_refs(p) != 1 || page_test(p, PG_LOCKED | PG_DIRTY | PG_WRITEBACK) ||
-        !spin_trylock(&m->lock))
+    if (page_refs(p) != 1 || page_test(p, PG_LOCKED | PG_WRITEBACK) || !spin_trylock(&m->lock))
         return false;
-    ok = page_refs(p) == 1 && !page_test(p, PG_LOCKED | PG_DIRTY | PG_WRITEBACK);
-    if (ok) {
-        radix_delete(&m->tree, p->index);
-        m->npages--;
-        cached_pages--;
-        p->mapping = NULL;
-        list_del(&p->link);
-        lru_count--;
-        page_clear(p, PG_CACHED | PG_ACTIVE | PG_LRU);
-    }
+    ok = page_refs(p) == 1 && !page_test(p, PG_LOCKED | PG_WRITEBACK);
+    if (ok)
+        cache_detach(m, p);
     spin_unlock(&m->lock);
     return ok;
 }
@@ -86,7 +75,7 @@ static size_t scan_batch(size_t want, bool second_chance, struct list *freed)
 static size_t scan(size_t want, bool second_chance)
 {
     struct list freed = LIST_INIT(freed);
-    size_t n = 0, rounds = 2 * READ_ONCE(lru_count) / SCAN_BATCH + 2;
+    size_t n = 0, rounds = 2 * pagecache_page_count() / SCAN_BATCH + 2;
 
     while (rounds-- && n < want)
         n += scan_batch(want - n, second_chance, &freed);
@@ -100,19 +89,13 @@ static size_t scan(size_t want, bool second_chance)
     return n;
 }
 
-static bool something_to_wait_for(void)
-{
-    return writeback_pages || (dirty_pages && pagecache_wake_flusher);
-}
-
 size_t cache_shrink(size_t want)
 {
     size_t n = scan(want, true), before = dirty_pages + writeback_pages;
 
-    if (n || !something_to_wait_for())
+    if (n || !before)
         return n;
-    if (pagecache_wake_flusher)
-        pagecache_wake_flusher();
+    pagecache_wake_flusher();
     wait_event_deadline(&writeback_progress, dirty_pages + writeback_pages < before,
                         WAIT_UNINTERRUPTIBLE, arch_time_ns() + PATIENCE_NS);
     return scan(want, true);

@@ -2,15 +2,14 @@
 /*
  * Dirty pages and their way to the disk.
  *
- *  [1] A page is counted (ndirty, dirty_pages) exactly while it is marked in its mapping's tree;
- *      PG_DIRTY is set a moment before, so that marking again costs one atomic instruction.
+ *  [1] A page with PG_DIRTY is on its mapping's dirty list, and that mapping on dirty_mappings; all
+ *      three change under cache_lock.
  *  [2] PG_DIRTY is cleared before the page is handed to write_pages: what is stored later marks it
  *      again.
  *  [3] PG_WRITEBACK is set under the page lock and pins page and mapping until page_end_write.
- *  [4] A mapping with marked pages is on dirty_mappings.
  *
- * Several pages are gathered before the first is submitted, so only the first is waited for: who
- * holds another page's lock may itself be waiting for one that is already gathered.
+ * Neighbours in the file are written together. Only the first of them is waited for, and it stays
+ * locked until all are handed over: that keeps the mapping from going away meanwhile.
  */
 #include "mm/pagecache_internal.h"
 
@@ -22,186 +21,156 @@
 
 _Atomic size_t dirty_pages, writeback_pages;
 struct waitq writeback_progress = WAITQ_INIT(writeback_progress);
-void (*pagecache_wake_flusher)(void);
-static struct list dirty_mappings = LIST_INIT(dirty_mappings);
-static size_t ndirty_mappings; /* cache_lock */
+static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
+static _Atomic bool flush_wanted;
+static struct list dirty_mappings = LIST_INIT(dirty_mappings); /* cache_lock */
 
 size_t pagecache_dirty_count(void)
 {
     return atomic_load_explicit(&dirty_pages, memory_order_relaxed);
 }
 
-/* ---- Marking ---------------------------------------------------------------------------------- */
-
-static void list_dirty_mapping(struct mapping *m)
-{
-    spin_lock(&cache_lock);
-    if (list_empty(&m->dirty_link)) {
-        list_add_tail(&dirty_mappings, &m->dirty_link);
-        ndirty_mappings++;
-    }
-    spin_unlock(&cache_lock);
-}
-
-static void unlist_dirty_mapping(struct mapping *m)
-{
-    spin_lock(&cache_lock);
-    if (!list_empty(&m->dirty_link)) {
-        list_del(&m->dirty_link);
-        ndirty_mappings--;
-    }
-    spin_unlock(&cache_lock);
-}
-
 void page_mark_dirty(struct page *p)
 {
     struct mapping *m = READ_ONCE(p->mapping);
 
-    if (!m || !is_writable(m) || page_set(p, PG_DIRTY))
+    if (!m || !m->ops)
         return;
-    spin_lock(&m->lock);
-    if (p->mapping != m) {
-        page_clear(p, PG_DIRTY); /* truncated: nobody wants it written */
-    } else if (radix_mark(&m->tree, p->index)) {
+    /* What was stored is seen by whoever clears the flag after we looked at it. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (page_test(p, PG_DIRTY))
+        return;
+    spin_lock(&cache_lock);
+    if (p->mapping == m && !page_set(p, PG_DIRTY)) { /* truncated: nobody wants it written */
+        if (list_empty(&m->dirty))
+            list_add_tail(&dirty_mappings, &m->dirty_link);
+        list_del(&p->link);
+        list_add_tail(&m->dirty, &p->link);
         dirty_pages++;
-        if (!m->ndirty++)
-            list_dirty_mapping(m);
     }
-    spin_unlock(&m->lock);
+    spin_unlock(&cache_lock);
 }
 
-bool cache_clear_dirty_locked(struct mapping *m, struct page *p)
+bool cache_clean_locked(struct page *p)
 {
-    if (!radix_unmark(&m->tree, p->index))
-        return false; /* whoever set PG_DIRTY a moment ago is about to mark it */
-    page_clear(p, PG_DIRTY);
+    if (!page_clear(p, PG_DIRTY))
+        return false;
+    list_del(&p->link);
+    lru_add(p);
+    if (list_empty(&p->mapping->dirty))
+        list_del(&p->mapping->dirty_link);
     dirty_pages--;
-    if (!--m->ndirty)
-        unlist_dirty_mapping(m);
     return true;
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------- */
 
-/* The page lock is held: makes the page one to be written, unless it is clean or gone. */
-static bool claim(struct mapping *m, struct page *p)
+/* The page lock is held: makes the page one to be written, unless it is clean, written, or gone. */
+static bool claim(struct page *p)
 {
     bool mine;
 
-    spin_lock(&m->lock);
-    mine = p->mapping == m && cache_clear_dirty_locked(m, p);
+    spin_lock(&cache_lock);
+    mine = p->mapping && !page_test(p, PG_WRITEBACK) && cache_clean_locked(p);
     if (mine) {
         page_set(p, PG_WRITEBACK);
-        m->nwriteback++;
+        p->mapping->nwriteback++;
         writeback_pages++;
     }
-    spin_unlock(&m->lock);
+    spin_unlock(&cache_lock);
     return mine;
 }
 
-/* The marked page at *index, or with exact == false the next one up to `to`, referenced. */
-static struct page *find_dirty(struct mapping *m, uint64_t *index, uint64_t to, bool exact)
+/* The page behind p in its file, claimed too. */
+static struct page *claim_next(const struct page *p)
 {
-    uint64_t at = *index;
-    struct page *p;
+    struct page *next = cache_find(p->mapping, p->index + 1);
+    bool claimed = false;
 
-    spin_lock(&m->lock);
-    p = radix_next(&m->tree, &at, true);
-    if (p && (at > to || (exact && at != *index)))
-        p = NULL;
-    if (p)
+    if (!next)
+        return NULL;
+    if (page_test(next, PG_DIRTY) && page_trylock(next)) {
+        claimed = claim(next);
+        page_unlock(next);
+    }
+    page_put(next);
+    return claimed ? next : NULL;
+}
+
+/* Starts writing the page and the dirty ones behind it in the file; wait: also where it is busy. */
+static void write_cluster(struct page *first, bool wait)
+{
+    struct page *pages[CLUSTER], *p = first;
+    unsigned n = 0;
+
+    if (wait) {
+        page_lock(first);
+        page_wait_writeback(first);
+    } else if (!page_trylock(first)) {
+        return;
+    }
+    if (claim(first)) {
+        do
+            pages[n++] = p;
+        while (n < CLUSTER && (p = claim_next(p)));
+        first->mapping->ops->write_pages(first->mapping, pages, n);
+    }
+    page_unlock(first);
+}
+
+/* The dirty page that waited longest, of the mapping or of all, referenced; next time another's
+ * turn comes first. */
+static struct page *oldest_dirty(struct mapping *m)
+{
+    struct page *p = NULL;
+
+    spin_lock(&cache_lock);
+    if (!m && !list_empty(&dirty_mappings))
+        m = list_first(&dirty_mappings, struct mapping, dirty_link);
+    if (m && !list_empty(&m->dirty)) {
+        p = list_first(&m->dirty, struct page, link);
         page_get(p);
-    spin_unlock(&m->lock);
-    *index = at;
+        list_del(&p->link);
+        list_add_tail(&m->dirty, &p->link);
+        list_del(&m->dirty_link);
+        list_add_tail(&dirty_mappings, &m->dirty_link);
+    }
+    spin_unlock(&cache_lock);
     return p;
 }
 
-/* Claims the next run of dirty pages from *index on; *index moves behind it. Returns its length,
- * 0 with *more = true if the page there was busy (and skipped, for wait == false) or cleaned. */
-static unsigned gather(struct mapping *m, uint64_t *index, uint64_t to, bool wait,
-                       struct page **pages, bool *more)
+/* As many as are dirty now: writers must not keep us here for ever. */
+static void write_dirty(struct mapping *m, bool wait)
 {
-    struct page *p = find_dirty(m, index, to, false);
-    unsigned n = 0;
+    struct page *p;
 
-    *more = p;
-    while (p) {
-        bool claimed = false, locked = true;
-
-        if (wait && !n)
-            page_lock(p);
-        else
-            locked = page_trylock(p);
-        if (locked) {
-            if (wait && !n)
-                page_wait_writeback(p);
-            claimed = !page_test(p, PG_WRITEBACK) && claim(m, p);
-            page_unlock(p);
-        }
+    for (size_t left = dirty_pages; left && (p = oldest_dirty(m)); left--) {
+        write_cluster(p, wait);
         page_put(p);
-        if (claimed)
-            pages[n++] = p;
-        if (claimed || !n)
-            (*index)++;
-        if (!claimed || n == CLUSTER || *index > to || !*index)
-            break;
-        p = find_dirty(m, index, to, true);
-    }
-    if (*index > to || !*index)
-        *more = false;
-    return n;
-}
-
-/* Starts writing what is dirty in the range; wait: also what others hold locked just now. */
-static void write_range(struct mapping *m, uint64_t from, uint64_t to, bool wait)
-{
-    struct page *pages[CLUSTER];
-    bool more = true;
-
-    while (more && m->ndirty) {
-        unsigned n = gather(m, &from, to, wait, pages, &more);
-
-        if (n)
-            m->ops->write_pages(m, pages, n);
     }
 }
 
 /* Pages that somebody has mapped may have changed without a word: they are written as well. */
-static void mark_mapped_pages(struct mapping *m, uint64_t from, uint64_t to)
+static void mark_mapped_pages(struct mapping *m)
 {
-    for (uint64_t i = from; i <= to; i++) {
-        struct page *p;
+    struct page *p;
 
-        spin_lock(&m->lock);
-        p = radix_next(&m->tree, &i, false);
-        if (p)
-            page_get(p);
-        spin_unlock(&m->lock);
-        if (!p)
-            return;
-        if (i <= to && page_refs(p) > 2 && page_test(p, PG_UPTODATE))
+    for (uint64_t i = 0; (p = cache_next(m, &i)); i++) {
+        if (page_refs(p) > 2 && page_test(p, PG_UPTODATE))
             page_mark_dirty(p);
         page_put(p);
-        if (i == UINT64_MAX)
-            return;
     }
 }
 
-static bool all_written(struct mapping *m)
+void mapping_writeback(struct mapping *m, bool wait)
 {
-    return !atomic_load_explicit(&m->nwriteback, memory_order_acquire);
-}
-
-int mapping_writeback(struct mapping *m, uint64_t from, uint64_t to, bool wait)
-{
-    if (!is_writable(m))
-        return 0;
-    if (wait && atomic_load_explicit(&m->writable_maps, memory_order_relaxed))
-        mark_mapped_pages(m, from, to);
-    write_range(m, from, to, wait);
+    if (!m->ops)
+        return;
+    if (atomic_load_explicit(&m->writable_maps, memory_order_relaxed))
+        mark_mapped_pages(m);
+    write_dirty(m, wait);
     if (wait)
-        wait_event(page_waitq(m), all_written(m));
-    return 0;
+        wait_event(page_waitq(m), !atomic_load_explicit(&m->nwriteback, memory_order_acquire));
 }
 
 int mapping_take_error(struct mapping *m)
@@ -219,77 +188,32 @@ void page_end_write(struct page *p, int err)
         atomic_compare_exchange_strong(&m->error, &none, err);
     writeback_pages--;
     m->nwriteback--;
-    page_clear(p, PG_WRITEBACK |
-                      PG_WAITERS); /* [3]: from here on neither page nor mapping may be touched */
-    if (!waitq_idle(page_wq))
-        waitq_wake_all(page_wq);
-    if (!waitq_idle(mapping_wq))
-        waitq_wake_all(mapping_wq);
-    if (!waitq_idle(&writeback_progress))
-        waitq_wake_all(&writeback_progress);
+    /* [3]: from here on neither page nor mapping may be touched. */
+    page_clear(p, PG_WRITEBACK);
+    waitq_wake_all(page_wq);
+    waitq_wake_all(mapping_wq);
+    waitq_wake_all(&writeback_progress);
 }
 
 /* ---- All mappings ----------------------------------------------------------------------------- */
 
-/* The mapping that waited longest, kept from going away until release_mapping. */
-static struct mapping *next_dirty_mapping(void)
+void pagecache_sync_all(bool wait)
 {
-    struct mapping *m = NULL;
-
-    spin_lock(&cache_lock);
-    if (!list_empty(&dirty_mappings)) {
-        m = list_first(&dirty_mappings, struct mapping, dirty_link);
-        list_del(&m->dirty_link);
-        list_add_tail(&dirty_mappings, &m->dirty_link);
-        m->flushers++;
-    }
-    spin_unlock(&cache_lock);
-    return m;
-}
-
-static void release_mapping(struct mapping *m)
-{
-    struct waitq *wq = page_waitq(m);
-
-    spin_lock(&cache_lock);
-    m->flushers--;
-    spin_unlock(&cache_lock);
-    waitq_wake_all(wq);
-}
-
-static bool no_flushers(struct mapping *m)
-{
-    bool none;
-
-    spin_lock(&cache_lock);
-    none = !m->flushers;
-    spin_unlock(&cache_lock);
-    return none;
-}
-
-void cache_forget_dirty(struct mapping *m)
-{
-    unlist_dirty_mapping(m);
-    wait_event(page_waitq(m), no_flushers(m));
-}
-
-int pagecache_sync_all(bool wait)
-{
-    struct mapping *m;
-
-    /* As many as there are now: writers must not keep us here for ever. */
-    for (size_t left = READ_ONCE(ndirty_mappings); left && (m = next_dirty_mapping()); left--) {
-        write_range(m, 0, UINT64_MAX, wait);
-        release_mapping(m);
-    }
+    write_dirty(NULL, wait);
     if (wait)
         wait_event(&writeback_progress, !writeback_pages);
-    return 0;
 }
 
-void pagecache_background(void)
+void pagecache_wake_flusher(void)
 {
-    pagecache_sync_all(false);
+    atomic_store(&flush_wanted, true);
+    waitq_wake_all(&flusher_wait);
+}
+
+void pagecache_wait_wanted(uint64_t deadline)
+{
+    wait_event_deadline(&flusher_wait, atomic_load(&flush_wanted), WAIT_UNINTERRUPTIBLE, deadline);
+    atomic_store(&flush_wanted, false);
 }
 
 /* Writers may dirty a quarter of the memory; then they write, and wait for the disk a little. The
@@ -300,11 +224,10 @@ void writeback_throttle(struct mapping *m)
 
     if (likely(dirty + writeback_pages < limit / 2))
         return;
-    if (pagecache_wake_flusher)
-        pagecache_wake_flusher();
+    pagecache_wake_flusher();
     if (dirty < limit)
         return;
-    write_range(m, 0, UINT64_MAX, false);
+    write_dirty(m, false);
     wait_event_deadline(&writeback_progress, writeback_pages < limit / 2, WAIT_UNINTERRUPTIBLE,
                         arch_time_ns() + THROTTLE_NS);
 }

@@ -27,9 +27,9 @@ void exec_file_ids(struct file *f, uint32_t *uid, uint32_t *gid);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t len, off_t pos);
 /* Opened for reading and so on, for mmap: flags O_ACCMODE. NULL: bad descriptor. Reference taken. */
 struct file *fd_get(int fd);
-bool file_readable(struct file *f);
-bool file_writable(struct file *f);
-bool file_no_exec(struct file *f); /* on a file system mounted noexec */
+/* Whether the file may be mapped so: 0 and the protections that mprotect may ask for later, or
+ * -EACCES, -ENODEV, -EPERM (mounted noexec). */
+int file_mmap_check(struct file *f, int prot, bool shared, uint8_t *max_prot);
 
 /* The session leader is gone: hang up its terminal. */
 void tty_session_exit(struct tty *tty, int sid);

@@ -14,25 +14,6 @@ long sys_brk(uaddr_t addr)
     return (long)addrspace_brk(current->as, addr);
 }
 
-/* Which protections the file's mode of opening allows; *max gets those mprotect may add later. */
-static int check_file(struct file *f, int prot, int flags, uint8_t *max)
-{
-    if (!file_readable(f))
-        return -EACCES;
-    *max = PROT_ALL;
-    if ((flags & MAP_TYPE) != MAP_PRIVATE && !file_writable(f)) {
-        if (prot & PROT_WRITE)
-            return -EACCES;
-        *max &= (uint8_t)~PROT_WRITE;
-    }
-    if (file_no_exec(f)) {
-        if (prot & PROT_EXEC)
-            return -EPERM;
-        *max &= (uint8_t)~PROT_EXEC;
-    }
-    return file_mapping(f) ? 0 : -ENODEV;
-}
-
 static struct file *file_for_mapping(size_t len, int prot, int flags, int fd, uint8_t *max)
 {
     struct file *f;
@@ -45,7 +26,7 @@ static struct file *file_for_mapping(size_t len, int prot, int flags, int fd, ui
     f = fd_get(fd);
     if (!f)
         return err_ptr(-EBADF);
-    err = check_file(f, prot, flags, max);
+    err = file_mmap_check(f, prot, (flags & MAP_TYPE) != MAP_PRIVATE, max);
     if (!err)
         return f;
     file_put(f);

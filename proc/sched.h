@@ -28,7 +28,6 @@ noreturn_fn void sched_idle_loop(void); /* becomes the hart's idle thread */
 
 void schedule(void);                  /* current gives up the hart; its state says for how long */
 void sched_yield(void);               /* stays runnable */
-void sched_point(void);               /* in long kernel loops: yields if the slice is over */
 void sched_add_new(struct thread *t); /* first time on a run queue */
 bool sched_wake(struct thread *t);    /* makes a sleeper runnable; false if it was not asleep */
 bool sched_wake_signal(struct thread *t, bool fatal); /* only if its wait mode admits signals */

@@ -320,6 +320,8 @@ TEST(mm_mprotect_refused)
     CHECK_OK(mprotect(p, 0, PROT_READ));
     CHECK_EQ(try_store(p), 0);
     CHECK_ERRNO(mprotect(p, 4 * PAGE, PROT_READ), ENOMEM); /* a hole in it */
+    CHECK_EQ(try_store(p + PAGE), SIGSEGV);                /* before it: changed */
+    CHECK_EQ(try_store(p + 3 * PAGE), 0);                  /* behind it: not */
     CHECK_ERRNO(mprotect(p + 2 * PAGE, PAGE, PROT_READ), ENOMEM);
     CHECK_ERRNO(mprotect(p, -PAGE, PROT_READ), ENOMEM);
     CHECK_ERRNO(mprotect((void *)-PAGE, PAGE, PROT_READ), ENOMEM);
@@ -357,6 +359,12 @@ TEST(mm_madvise_dontneed_zeroes)
         CHECK_EQ(p[i], 0);
     CHECK_EQ(p[4 * PAGE + 1], (char)(1 + (4 * PAGE + 1) * 7 + ((4 * PAGE + 1) >> 8)));
     CHECK_ERRNO(madvise(p + 1, PAGE, MADV_DONTNEED), EINVAL);
+    CHECK_OK(madvise(p, PAGE, MADV_WILLNEED));
+    if (on_qemu_user())
+        SKIP("the emulator takes any advice");
+    CHECK_ERRNO(madvise(p, PAGE, MADV_REMOVE), EINVAL); /* nothing is behind this memory */
+    CHECK_ERRNO(madvise(p, PAGE, 12345), EINVAL);
+    CHECK(filled(p, 2 * PAGE, 1));
 }
 
 TEST(mm_mremap)

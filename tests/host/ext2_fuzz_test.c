@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // with: fs/ext2_super.c fs/ext2_alloc.c fs/ext2_map.c fs/ext2_data.c fs/ext2_inode.c fs/ext2_dir.c
-// with: fs/ext2_namei.c drivers/blockcache.c fs/inode.c fs/regular.c mm/radix.c mm/pagecache.c mm/pagewrite.c
-// with: mm/writeback.c mm/reclaim.c tests/host/stub/kernel.c tests/host/stub/os.c
+// with: fs/ext2_namei.c drivers/blockcache.c fs/inode.c fs/regular.c mm/radix.c mm/uio.c mm/pagecache.c
+// with: mm/pagewrite.c mm/writeback.c mm/reclaim.c tests/host/stub/kernel.c tests/host/stub/os.c
 // with: tests/host/stub/disk.c
 /*
  * ext2 against a hostile world: images with random damage in their metadata, disks that fail, and

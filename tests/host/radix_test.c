@@ -2,7 +2,7 @@
 // with: mm/radix.c
 /*
  * Radix trees against a plain array of what should be in them: indices close together, far apart
- * and at the very end; marks; iteration; and no node left over.
+ * and at the very end; iteration; and no node left over.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ void kcache_free(struct kcache *c, void *obj)
 
 struct item {
     uint64_t index;
-    bool present, marked;
+    bool present;
 };
 
 static struct item items[MAX_ITEMS]; /* in order of index */
@@ -86,35 +86,21 @@ static void choose_indices(int kind)
             items[i].index = items[i - 1].index + (items[i - 1].index < UINT64_MAX);
 }
 
-static int insert(struct item *item)
-{
-    struct radix_spares spares = {0};
-    int err;
-
-    while ((err = radix_insert(&tree, item->index, item, &spares)) == -EAGAIN)
-        if (radix_reserve(&spares)) {
-            err = -ENOMEM;
-            break;
-        }
-    radix_unreserve(&spares);
-    return err;
-}
-
-static void check_iteration(bool marked)
+static void check_iteration(void)
 {
     uint64_t at = 0;
     struct item *got;
 
     for (unsigned i = 0; i < MAX_ITEMS; i++) {
-        if (!items[i].present || (marked && !items[i].marked))
+        if (!items[i].present)
             continue;
-        got = radix_next(&tree, &at, marked);
+        got = radix_next(&tree, &at);
         CHECK(got == &items[i] && at == items[i].index);
         if (at == UINT64_MAX)
             return;
         at++;
     }
-    CHECK(!radix_next(&tree, &at, marked));
+    CHECK(!radix_next(&tree, &at));
 }
 
 static void step(struct item *item)
@@ -122,24 +108,16 @@ static void step(struct item *item)
     bool was = item->present;
     int err;
 
-    switch (random() % 5) {
+    switch (random() % 3) {
     case 0:
     case 1:
         fail_in = random() % 8 ? 0 : 1 + (unsigned)(random() % 4);
-        err = insert(item);
+        err = radix_insert(&tree, item->index, item);
         CHECK(err == (was ? -EEXIST : 0) || (err == -ENOMEM && !was));
         fail_in = 0;
         item->present = was || !err;
         break;
-    case 2:
-        CHECK(radix_delete(&tree, item->index) == (was ? item : NULL));
-        item->present = item->marked = false;
-        break;
-    case 3:
-        CHECK(radix_mark(&tree, item->index) == (was && !item->marked));
-        item->marked = was;
-        break;
-    default: CHECK(radix_unmark(&tree, item->index) == (was && item->marked)); item->marked = false;
+    default: CHECK(radix_delete(&tree, item->index) == (was ? item : NULL)); item->present = false;
     }
     CHECK(radix_lookup(&tree, item->index) == (item->present ? item : NULL));
 }
@@ -152,8 +130,7 @@ int main(void)
         for (unsigned i = 0; i < 4000; i++) {
             step(&items[random() % MAX_ITEMS]);
             if (i % 64 == 0) {
-                check_iteration(false);
-                check_iteration(true);
+                check_iteration();
             }
         }
         for (unsigned i = 0; i < MAX_ITEMS; i++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // with: fs/inode.c fs/dcache.c fs/namei.c fs/namespace.c fs/open.c fs/file.c fs/fdtable.c
 // with: fs/cwd.c fs/fcntl.c fs/regular.c fs/read_write.c fs/readdir.c fs/stat.c fs/attr.c fs/pipe.c
-// with: fs/tmpfs.c fs/mount.c fs/sync.c fs/flock.c mm/radix.c mm/pagecache.c mm/pagewrite.c
+// with: fs/tmpfs.c fs/mount.c fs/sync.c fs/flock.c mm/radix.c mm/uio.c mm/pagecache.c mm/pagewrite.c
 // with: mm/writeback.c mm/reclaim.c tests/host/stub/os.c
 /*
  * The file layer over tmpfs, by its system calls: a storm of names and descriptors from several
@@ -43,14 +43,6 @@ const struct file_ops blkdev_file_ops;
 /* ---- What else the file layer asks for -------------------------------------------------------- */
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, long off);
-
-int copy_from_user(void *dst, uaddr_t src, size_t len)
-{
-    if (len && (falls_short(len) || !user_range_ok(src, len)))
-        return -EFAULT;
-    memcpy(dst, (void *)src, len);
-    return 0;
-}
 
 ssize_t strncpy_from_user(char *dst, uaddr_t src, size_t size)
 {

@@ -215,16 +215,20 @@ int sys_rename(struct inode *from, const char *name, struct inode *to, const cha
 ssize_t sys_write(struct inode *ip, const void *data, size_t len, off_t pos)
 {
     struct file f = {.ops = ip->fops, .inode = ip, .mode = FMODE_WRITE, .flags = O_WRONLY};
+    struct user_iov iov = {(uaddr_t)data, len};
+    struct uio u = {.iov = &iov, .left = len};
 
     CHECK(!f.ops->open || !f.ops->open(ip, &f));
-    return f.ops->write(&f, (uaddr_t)data, len, &pos);
+    return f.ops->writev(&f, &u, &pos);
 }
 
 ssize_t sys_read(struct inode *ip, void *data, size_t len, off_t pos)
 {
     struct file f = {.ops = ip->fops, .inode = ip, .mode = FMODE_READ, .flags = O_RDONLY};
+    struct user_iov iov = {(uaddr_t)data, len};
+    struct uio u = {.iov = &iov, .left = len};
 
-    return f.ops->read(&f, (uaddr_t)data, len, &pos);
+    return f.ops->readv(&f, &u, &pos);
 }
 
 int sys_open(struct inode *ip, int flags)

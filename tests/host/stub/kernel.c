@@ -343,7 +343,7 @@ struct page *page_alloc(unsigned flags)
 
 void page_release(struct page *p)
 {
-    CHECK(!page_test(p, PG_CACHED | PG_LRU | PG_LOCKED | PG_WRITEBACK));
+    CHECK(!page_test(p, PG_CACHED | PG_LOCKED | PG_WRITEBACK));
     atomic_store(&p->flags, 0);
     list_add_tail(&free_pages, &p->link);
     nfree++;
@@ -416,6 +416,14 @@ size_t copy_to_user_nofault(uaddr_t dst, const void *src, size_t len)
 
     memcpy((void *)dst, src, len - left);
     return left;
+}
+
+int copy_from_user(void *dst, uaddr_t src, size_t len)
+{
+    if (len && (falls_short(len) || !user_range_ok(src, len)))
+        return -EFAULT;
+    memcpy(dst, (void *)src, len);
+    return 0;
 }
 
 size_t copy_from_user_nofault(void *dst, uaddr_t src, size_t len)
@@ -591,10 +599,12 @@ int host_mount(struct superblock *sb, struct block_device *bd, bool read_only)
 
 int host_sync(struct superblock *sb)
 {
-    int err = pagecache_sync_all(true), err2 = inode_write_dirty(sb, true);
-    int err3 = sb->ops->sync(sb, true);
+    int err, err2;
 
-    return err ? err : err2 ? err2 : err3;
+    pagecache_sync_all(true);
+    err = inode_write_dirty(sb, true);
+    err2 = sb->ops->sync(sb, true);
+    return err ? err : err2;
 }
 
 void host_unmount(struct superblock *sb)
