@@ -7,7 +7,7 @@
  * what was typed ahead stays in the terminal for the programs it may be meant for.
  *
  * Invariants: cursor is at a character's first byte (UTF-8); the screen shows the line as of the
- * last call of redraw(). The line lies in sh.scratch, which edit_line's caller releases.
+ * last call of redraw() or insert(). The line lies in sh.scratch, which edit_line's caller releases.
  */
 #include "user/sh.h"
 
@@ -115,11 +115,17 @@ static void redraw(struct editor *e)
 
 static void insert(struct editor *e, const char *text, size_t len)
 {
+    bool at_end = e->cursor == e->line.len;
+
     buf_add(&e->line, text, len);
     memmove(e->line.p + e->cursor + len, e->line.p + e->cursor, e->line.len - len - e->cursor);
     memcpy(e->line.p + e->cursor, text, len);
     e->cursor += len;
-    redraw(e);
+    /* The common case costs one byte on a slow line. */
+    if (at_end && columns_of(e->line.p + e->first, e->line.len - e->first) < e->width)
+        write_all(STDERR_FILENO, text, len);
+    else
+        redraw(e);
 }
 
 static void erase(struct editor *e, size_t from, size_t to)
@@ -141,6 +147,8 @@ static void kill_text(struct editor *e, size_t from, size_t to)
 
 static void move(struct editor *e, size_t to)
 {
+    if (to == e->cursor)
+        return;
     e->cursor = to;
     redraw(e);
 }
@@ -157,7 +165,7 @@ static void browse(struct editor *e, int step)
         e->draft = scratch_copy(buf_str(&e->line));
     e->entry = entry;
     const char *text = entry == history_len ? e->draft : history[entry];
-    e->line.len = e->cursor = e->first = 0;
+    erase(e, 0, e->line.len);
     insert(e, text, strlen(text));
 }
 
