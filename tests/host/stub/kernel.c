@@ -80,9 +80,9 @@ uint32_t host_random(uint32_t below)
 static struct process processes[MAX_THREADS + 1];
 static struct thread thread_objects[MAX_THREADS + 1];
 struct thread *host_thread = &thread_objects[0];
-struct hart host_hart;
-uint64_t host_time_ns = 1000000;
 uint64_t hart_stats[MAX_HARTS][STAT_COUNT];
+struct hart host_hart = {.stats = hart_stats[0]};
+uint64_t host_time_ns = 1000000;
 static bool alive[MAX_THREADS + 1];
 static unsigned nalive, idle_sleeps;
 static bool complete_one(void);
