@@ -26,12 +26,15 @@ static uint32_t rotate(uint32_t v, unsigned n)
     return v << n | v >> (32 - n);
 }
 
-static void quarter_round(uint32_t *x, unsigned a, unsigned b, unsigned c, unsigned d)
+static void quarter_round(uint32_t *x, unsigned ia, unsigned ib, unsigned ic, unsigned id)
 {
-    x[a] += x[b], x[d] = rotate(x[d] ^ x[a], 16);
-    x[c] += x[d], x[b] = rotate(x[b] ^ x[c], 12);
-    x[a] += x[b], x[d] = rotate(x[d] ^ x[a], 8);
-    x[c] += x[d], x[b] = rotate(x[b] ^ x[c], 7);
+    uint32_t a = x[ia], b = x[ib], c = x[ic], d = x[id]; /* in registers: every exec comes by */
+
+    a += b, d = rotate(d ^ a, 16);
+    c += d, b = rotate(b ^ c, 12);
+    a += b, d = rotate(d ^ a, 8);
+    c += d, b = rotate(b ^ c, 7);
+    x[ia] = a, x[ib] = b, x[ic] = c, x[id] = d;
 }
 
 static void chacha_block(uint32_t out[BLOCK_WORDS], const uint32_t k[KEY_WORDS], uint64_t counter)
