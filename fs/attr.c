@@ -166,6 +166,8 @@ long sys_truncate(uaddr_t path, off_t len)
     err = inode_permission(d->inode, MAY_WRITE);
     if (S_ISDIR(d->inode->mode))
         err = -EISDIR;
+    if (!err && inode_is_running(d->inode))
+        err = -ETXTBSY;
     if (!err)
         err = inode_set_size(d->inode, (uint64_t)len);
     dentry_put(d);

@@ -84,6 +84,8 @@ void file_detach(struct file *f)
         f->ops->release(f);
     if (f->mode & FMODE_WRITE)
         f->dentry->sb->writers--;
+    f->inode->writers -= f->claim;
+    f->claim = 0;
     dentry_put(f->dentry);
 }
 

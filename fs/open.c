@@ -46,12 +46,25 @@ static const struct file_ops *ops_for(struct inode *ip)
     return S_ISSOCK(ip->mode) ? NULL : ip->fops;
 }
 
+/* A program that runs is not written, nor is one run that is open for writing: what the file takes
+ * part in, +1 writing, -1 running; false if others do the opposite. */
+static bool claim_contents(struct inode *ip, int claim)
+{
+    int n = atomic_load(&ip->writers);
+
+    do
+        if (n * claim < 0)
+            return false;
+    while (!atomic_compare_exchange_weak(&ip->writers, &n, n + claim));
+    return true;
+}
+
 /* d in the reserved file f. On failure f is as it was. */
 static int open_existing(struct file *f, struct dentry *d, int flags, bool created)
 {
     struct inode *ip = d->inode;
     const struct file_ops *ops = flags & O_PATH ? &path_file_ops : ops_for(ip);
-    int err = 0;
+    int err = 0, claim = 0;
 
     if ((flags & O_DIRECTORY) && !S_ISDIR(ip->mode))
         return -ENOTDIR;
@@ -61,7 +74,12 @@ static int open_existing(struct file *f, struct dentry *d, int flags, bool creat
         return err;
     if (!ops)
         return -ENXIO;
+    if (S_ISREG(ip->mode) && !(flags & O_PATH))
+        claim = flags & FOR_EXEC ? -1 : (flags & O_ACCMODE) != O_RDONLY;
+    if (!claim_contents(ip, claim) || ((flags & O_TRUNC) && inode_is_running(ip)))
+        return -ETXTBSY;
     file_attach(f, d, ops, flags & ~FOR_EXEC);
+    f->claim = (int8_t)claim;
     err = ops->open ? ops->open(ip, f) : 0;
     if (err)
         f->ops = &path_file_ops; /* it was never open: nothing to release */

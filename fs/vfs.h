@@ -166,8 +166,15 @@ struct inode {
     struct list hash_link, sb_link, lru_link; /* (icache lock) */
     struct list dirty_link;                   /* (icache lock) linked: attributes to be written */
     void *fs_private;
-    struct list locks; /* fs/flock.c's */
+    struct list locks;   /* fs/flock.c's */
+    _Atomic int writers; /* (a) open regular files that may write; below 0: that are being run */
 };
+
+/* Some process runs it: it must not be written or cut. */
+static inline bool inode_is_running(const struct inode *ip)
+{
+    return atomic_load_explicit(&ip->writers, memory_order_relaxed) < 0;
+}
 
 void inode_cache_init(void);
 /* The cached or freshly read inode; err_ptr(-EIO, -ENOMEM, -ESTALE). */
@@ -288,6 +295,7 @@ enum { /* file->mode */
 struct file {
     _Atomic uint32_t refs;      /* (a) */
     uint8_t mode;               /* (I) after open; FMODE_* */
+    int8_t claim;               /* (I) after open; its share of inode->writers */
     const struct file_ops *ops; /* (I) */
     struct inode *inode;        /* (I) referenced; pipes and the like have anonymous inodes */
     struct dentry *dentry;      /* (I) referenced */

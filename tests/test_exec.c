@@ -560,3 +560,20 @@ TEST(exec_script_by_descriptor_name)
     CHECK_EQ(exec_output("s", argv, none, out, sizeof(out)), 0);
     CHECK_EQ(out[0], '5');
 }
+
+/* What runs is not written, what may be written is not run. */
+TEST(exec_text_busy)
+{
+    int fd;
+
+    if (on_qemu_user())
+        SKIP("what runs is the emulator");
+    CHECK_ERRNO(open(self_exe(), O_WRONLY), ETXTBSY);
+    CHECK_ERRNO(open(self_exe(), O_RDWR), ETXTBSY);
+    CHECK_ERRNO(open(self_exe(), O_RDONLY | O_TRUNC), ETXTBSY);
+    CHECK_ERRNO(truncate(self_exe(), 0), ETXTBSY);
+    write_file("script", "#!/bin/sh\n", 10, 0755);
+    fd = CHECK_OK(open("script", O_WRONLY));
+    CHECK_EQ(exec_errno("./script"), ETXTBSY);
+    CHECK_OK(close(fd));
+}
