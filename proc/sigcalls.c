@@ -270,6 +270,8 @@ long sys_rt_sigreturn(void)
         signal_force(SIGSEGV, SI_KERNEL, 0);
     else
         signal_set_mask(mask);
+    /* All registers are to be loaded (see arch/trampoline.S), whatever the new mask lets through. */
+    atomic_store(&t->sig_pending, true);
     return (long)arch_user_frame(t)->a[0];
 }
 
