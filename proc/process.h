@@ -120,7 +120,7 @@ struct process {
     struct tty *ctty;        /* (t) */
     bool zombie;             /* (t) all threads gone, status to be reaped */
     bool execed;             /* (t) */
-    int job_event;           /* (t) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
+    int job_event;           /* (p) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
     int exit_status;         /* (t) wait4's encoding */
     int stop_signal;         /* (t) */
     int exit_signal;         /* (I) what the parent gets */
