@@ -208,7 +208,8 @@ struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);
 
 void process_init(void); /* boot */
 void syscall_init(void); /* boot */
-/* futex.c, at thread exit: releases robust mutexes; wakes those who wait for the thread's end. */
+/* futex.c, at thread exit: releases robust mutexes (exec does, too); wakes those who wait for the
+ * thread's end. */
 void futex_exit_robust(struct thread *t);
 void futex_wake_addr(uaddr_t addr);
 

@@ -424,6 +424,29 @@ TEST(thread_robust_mutex)
     }
 }
 
+TEST(thread_robust_mutex_and_exec)
+{
+    pthread_mutex_t *m = (pthread_mutex_t *)map_shared(1);
+    pthread_mutexattr_t attr;
+    pid_t pid;
+
+    need_self_exec();
+    if (on_qemu_user())
+        SKIP("the emulator does not walk the list");
+    pthread_mutexattr_init(&attr);
+    CHECK_EQ(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), 0);
+    CHECK_EQ(pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED), 0);
+    CHECK_EQ(pthread_mutex_init(m, &attr), 0);
+    pid = fork_child();
+    if (pid == 0) {
+        CHECK_EQ(pthread_mutex_lock(m), 0);
+        execl(self_exe(), "unit", "--mode=true", (char *)NULL);
+        _exit(9);
+    }
+    CHECK_EXIT(pid, 0);
+    CHECK_EQ(pthread_mutex_trylock(m), EOWNERDEAD);
+}
+
 /* The list is the program's: nonsense in it must not hold up its end. */
 TEST(futex_robust_list_is_not_trusted)
 {
