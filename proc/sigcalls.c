@@ -210,11 +210,13 @@ long sys_rt_sigsuspend(uaddr_t uset, size_t setsize)
 
 static int dequeue_from(struct thread *t, uint64_t set, uint64_t wait_set, struct ksiginfo *info)
 {
+    uint64_t lost = t->wait_set & ~wait_set & t->sig_mask;
     int sig;
 
     spin_lock(&t->proc->lock);
     t->wait_set = wait_set;
     sig = signal_dequeue(t, set, info); /* recalculates what is deliverable, too */
+    signal_retarget(t->proc, t, lost);
     spin_unlock(&t->proc->lock);
     return sig;
 }

@@ -563,6 +563,30 @@ TEST(thread_sigwait)
     }
 }
 
+/* Two signals at once for two that wait for either: nobody is left asleep. */
+TEST(thread_sigwait_by_two)
+{
+    cpu_set_t one;
+    sigset_t both = one_signal(SIGUSR1);
+
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    CHECK_OK(sched_setaffinity(0, sizeof(one), &one));
+    sigaddset(&both, SIGUSR2);
+    CHECK_OK(sigprocmask(SIG_BLOCK, &both, NULL));
+    for (int i = 0; i < 50; i++) {
+        pthread_t a = start(wait_for_set, &both), b = start(wait_for_set, &both);
+        intptr_t got;
+
+        for (int k = 0; k < 10; k++)
+            sched_yield(); /* both sleep by then, most likely */
+        CHECK_OK(kill(getpid(), SIGUSR1));
+        CHECK_OK(kill(getpid(), SIGUSR2));
+        got = (intptr_t)join(a);
+        CHECK_EQ(got + (intptr_t)join(b), SIGUSR1 + SIGUSR2);
+    }
+}
+
 /* ---- Ends ---- */
 
 static void *spin(void *arg)
