@@ -182,7 +182,6 @@ noreturn_fn void arch_enter_user(void); /* the current thread, as its trap frame
 void arch_fp_save(struct thread *t);    /* current thread: registers to memory if dirty */
 void arch_fp_discard(struct thread *t); /* memory holds the truth: reload before user mode */
 struct trapframe *arch_user_frame(struct thread *t);
-uaddr_t arch_user_pc(struct thread *t);
 uaddr_t arch_user_sp(struct thread *t);
 extern const unsigned long arch_hwcap;
 extern char arch_isa_string[128]; /* the device tree's "riscv,isa" */
@@ -206,7 +205,6 @@ noreturn_fn void arch_halt(void); /* this hart, for good */
 /* Entropy from the device tree's rng-seed; returns bytes given. Used once. */
 size_t arch_boot_seed(void *buf, size_t len);
 void arch_backtrace(const struct thread *t); /* t == NULL: from here */
-bool arch_hart_present(unsigned index);
 
 /* ---- What arch calls in the layers above (declared here, defined there) ----------------------- */
 enum fault_access { FAULT_READ = 1, FAULT_WRITE = 2, FAULT_EXEC = 4 };

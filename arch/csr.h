@@ -84,7 +84,6 @@ struct sbi_ret sbi_call(unsigned long ext, unsigned long fn, unsigned long a0, u
 #define SBI_MASK_ONE(hartid) 1UL, (hartid)
 
 void sbi_console_write(const char *s, size_t len);
-void timer_hardware_init(void);
 void arch_halt_for_panic(void); /* IPI_HALT: parks this hart, its stack left to be looked at */
 extern paddr_t arch_dtb;
 void hart_init(void); /* this hart's CSRs */

@@ -55,11 +55,6 @@ void harts_discover(unsigned boot_hartid)
     }
 }
 
-bool arch_hart_present(unsigned index)
-{
-    return index < hart_count && harts[index].online;
-}
-
 void hart_init(void)
 {
     csr_write(stvec, (unsigned long)trap_entry);

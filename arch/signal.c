@@ -131,7 +131,6 @@ int arch_signal_return(struct thread *t, uint64_t *mask)
         read_fp(t, frame))
         return -EFAULT;
     memcpy(tf, &regs, sizeof(regs));
-    atomic_store(&t->sig_pending, true); /* all registers are to be loaded: see return_to_user */
     /* As on Linux, a refusal (a handler left for its own stack) is no error here. */
     (void)signal_altstack_set(t, tf->sp, (uaddr_t)stack.ss_sp, stack.ss_flags, stack.ss_size);
     return 0;

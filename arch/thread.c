@@ -33,11 +33,6 @@ struct trapframe *arch_user_frame(struct thread *t)
     return (struct trapframe *)(t->kstack_top - sizeof(struct trapframe));
 }
 
-uaddr_t arch_user_pc(struct thread *t)
-{
-    return arch_user_frame(t)->epc;
-}
-
 uaddr_t arch_user_sp(struct thread *t)
 {
     return arch_user_frame(t)->sp;

@@ -147,7 +147,7 @@ kernel_trap:
     csrr t0, stval
     sd t0, F_TVAL(sp)
     mv a0, sp
-    mv s0, sp                       /* marks a trap frame for the backtrace: see arch/backtrace.c */
+    mv s0, sp                       /* marks a trap frame for the backtrace: see arch/panic.c */
     addi s0, sp, FRAME
     call trap_from_kernel
     ld t0, 0(sp)

@@ -18,10 +18,8 @@ enum lock_rank {
     RANK_NONE, /* unchecked: only for the log and panic paths */
     RANK_DCACHE,
     RANK_ICACHE,
-    RANK_MOUNT,
     RANK_FILES,
     RANK_FILE,
-    RANK_TTY,
     RANK_PROCTREE, /* list of processes, parent/child links, sessions */
     RANK_PROCESS,
     RANK_FUTEX,

@@ -100,10 +100,9 @@ enum mutex_rank {
     MUTEX_RENAME,    /* one per file system, whole-tree moves */
     MUTEX_INODE,     /* i_lock: directory contents, size changes, attributes. Parent before child */
     MUTEX_SPACES,    /* the list of address spaces */
-    MUTEX_ADDRSPACE, /* page faults take it: never fault on user memory with an inode locked */
+    MUTEX_ADDRSPACE, /* page faults take it */
     MUTEX_BLOCKMAP,  /* an inode's block tree */
     MUTEX_FSALLOC,   /* block and inode bitmaps */
-    MUTEX_LEAF,
 };
 
 struct mutex {

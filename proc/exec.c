@@ -385,6 +385,7 @@ static void commit(struct image *img, const char *path)
     const char *slash = strrchr(path, '/');
     struct addrspace *old = p->as;
 
+    futex_exit_robust(current); /* the list lies in the memory that goes */
     spin_lock(&p->lock);
     p->as = img->as;
     spin_unlock(&p->lock);
@@ -393,7 +394,7 @@ static void commit(struct image *img, const char *path)
     p->egid = p->sgid = p->fsgid = img->egid;
     files_exec(p->files);
     signal_exec_reset(p);
-    current->clear_tid = current->robust_list = 0;
+    current->clear_tid = 0;
     strlcpy(current->name, slash ? slash + 1 : path, sizeof(current->name));
     arch_thread_exec(current, img->pc, img->sp);
     p->execed = true;

@@ -227,6 +227,15 @@ static void reap(struct wait_request *w, struct process *parent, struct process 
     process_put(child);
 }
 
+/* Told now, unless a SIGCONT, whose sender need not hold proctree_lock, has replaced it. */
+static void clear_job_event(struct process *child, int event)
+{
+    spin_lock(&child->lock);
+    if (child->job_event == event)
+        child->job_event = 0;
+    spin_unlock(&child->lock);
+}
+
 /* 1 = found (in *w), 0 = children but none ready, -ECHILD. */
 static int look_at_children(struct wait_request *w, struct process *parent)
 {
@@ -247,7 +256,7 @@ static int look_at_children(struct wait_request *w, struct process *parent)
         if (event && w->options & (event == CLD_STOPPED ? WSTOPPED : WCONTINUED)) {
             report(w, child, event, event == CLD_STOPPED ? child->stop_signal : SIGCONT);
             if (!(w->options & WNOWAIT))
-                child->job_event = 0;
+                clear_job_event(child, event);
             break;
         }
         found = 0;
@@ -309,7 +318,7 @@ long sys_waitid(int idtype, int id, uaddr_t uinfo, int options, uaddr_t rusage)
         return -EINVAL;
     if (idtype == P_PGID && id == 0)
         w.id = current_process()->pgid;
-    if (idtype != P_ALL && (idtype == P_PIDFD || idtype > P_PIDFD || w.id <= 0))
+    if (idtype != P_ALL && ((idtype != P_PID && idtype != P_PGID) || w.id <= 0))
         return -EINVAL;
     found = do_wait(&w);
     if (found < 0)

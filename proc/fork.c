@@ -39,6 +39,8 @@ static int check_flags(uint64_t flags)
      * current directory, are combinations no C library makes. */
     if (flags & CLONE_SIGHAND && !(flags & CLONE_THREAD))
         return -EINVAL;
+    if (flags & CLONE_PARENT && current->proc == init_process)
+        return -EINVAL; /* a sibling of init would have no parent */
     return 0;
 }
 

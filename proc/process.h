@@ -120,7 +120,7 @@ struct process {
     struct tty *ctty;        /* (t) */
     bool zombie;             /* (t) all threads gone, status to be reaped */
     bool execed;             /* (t) */
-    int job_event;           /* (t) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
+    int job_event;           /* (p) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
     int exit_status;         /* (t) wait4's encoding */
     int stop_signal;         /* (t) */
     int exit_signal;         /* (I) what the parent gets */
@@ -208,7 +208,8 @@ struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);
 
 void process_init(void); /* boot */
 void syscall_init(void); /* boot */
-/* futex.c, at thread exit: releases robust mutexes; wakes those who wait for the thread's end. */
+/* futex.c, at thread exit: releases robust mutexes (exec does, too); wakes those who wait for the
+ * thread's end. */
 void futex_exit_robust(struct thread *t);
 void futex_wake_addr(uaddr_t addr);
 

@@ -131,18 +131,20 @@ static struct runq *allowed_rq(const struct thread *t)
     return rq;
 }
 
+/* t->rq changes only under the lock of the queue it names, so that whoever holds that lock and has
+ * looked again may change t. */
 static void queue_here(struct thread *t)
 {
-    struct runq *rq;
+    struct runq *rq, *to;
     irqflags_t irq;
 
     for (;;) {
-        rq = allowed_rq(t);
-        atomic_store_explicit(&t->rq, rq, memory_order_release);
-        irq = spin_lock_irqsave(&rq->lock);
-        if (may_run_on(t, rq->hart))
+        rq = lock_rq_of(t, &irq);
+        to = allowed_rq(t);
+        if (to == rq)
             break;
-        spin_unlock_irqrestore(&rq->lock, irq); /* the affinity was changed meanwhile */
+        atomic_store_explicit(&t->rq, to, memory_order_release);
+        spin_unlock_irqrestore(&rq->lock, irq);
     }
     enqueue(rq, t);
     if (rq->running == rq->hart->idle)
@@ -161,6 +163,8 @@ static bool wake_if(struct thread *t, bool (*admits)(struct thread *t))
     queue = asleep && rq->running != t;
     if (asleep)
         atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
+    if (queue)
+        atomic_store_explicit(&t->rq, this_rq(), memory_order_release);
     spin_unlock(&rq->lock);
     if (queue)
         queue_here(t);

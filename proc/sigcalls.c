@@ -210,11 +210,13 @@ long sys_rt_sigsuspend(uaddr_t uset, size_t setsize)
 
 static int dequeue_from(struct thread *t, uint64_t set, uint64_t wait_set, struct ksiginfo *info)
 {
+    uint64_t lost = t->wait_set & ~wait_set & t->sig_mask;
     int sig;
 
     spin_lock(&t->proc->lock);
     t->wait_set = wait_set;
     sig = signal_dequeue(t, set, info); /* recalculates what is deliverable, too */
+    signal_retarget(t->proc, t, lost);
     spin_unlock(&t->proc->lock);
     return sig;
 }
@@ -270,6 +272,8 @@ long sys_rt_sigreturn(void)
         signal_force(SIGSEGV, SI_KERNEL, 0);
     else
         signal_set_mask(mask);
+    /* All registers are to be loaded (see arch/trampoline.S), whatever the new mask lets through. */
+    atomic_store(&t->sig_pending, true);
     return (long)arch_user_frame(t)->a[0];
 }
 

@@ -133,6 +133,7 @@ TEST(proc_waitid)
     CHECK_EQ(si.si_pid, pid);
     CHECK_ERRNO(waitid(P_PID, (id_t)pid, &si, WEXITED), ECHILD);
     CHECK_ERRNO(waitid(P_PID, (id_t)pid, &si, 0), EINVAL);
+    CHECK_ERRNO(waitid((idtype_t)-1, (id_t)pid, &si, WEXITED), EINVAL);
 }
 
 /* An orphan goes to a parent that reaps it. */

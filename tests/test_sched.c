@@ -286,20 +286,36 @@ TEST(proc_priority)
     CHECK_ERRNO(getpriority(PRIO_PROCESS, 0x3fffffff), ESRCH);
 }
 
-/* Every pair of harts, and the same one: a byte goes round as often as it is passed on. */
-TEST(proc_token_ring)
+/* Moves each of n processes to a hart drawn by lot. */
+static void shuffle(const pid_t *pid, int n, const cpu_set_t *all)
 {
-    enum { N = 6, TURNS = 300 };
+    for (int i = 0; i < n; i++) {
+        int cpu = (int)(rnd() % (uint64_t)CPU_COUNT(all));
+        cpu_set_t one;
+
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (CPU_ISSET(cpu, all) && sched_setaffinity(pid[i], sizeof(one), &one))
+            CHECK_EQ(errno, ESRCH); /* it has ended */
+    }
+}
+
+/* A byte goes round as often as it is passed on; moves: while harts are taken from its bearers. */
+static void token_ring(int turns, int moves)
+{
+    enum { N = 6 };
     int fds[N][2];
     pid_t pid[N];
+    cpu_set_t all;
     char c = 0;
 
+    CHECK_OK(sched_getaffinity(0, sizeof(all), &all));
     for (int i = 0; i < N; i++)
         CHECK_OK(pipe(fds[i]));
     for (int i = 0; i < N; i++) {
         pid[i] = fork_child();
         if (pid[i] == 0) {
-            for (int k = 0; k < TURNS; k++) {
+            for (int k = 0; k < turns; k++) {
                 CHECK_EQ(read(fds[i][0], &c, 1), 1);
                 c++;
                 CHECK_EQ(write(fds[(i + 1) % N][1], &c, 1), 1);
@@ -308,10 +324,23 @@ TEST(proc_token_ring)
         }
     }
     CHECK_EQ(write(fds[0][1], &c, 1), 1);
+    while (moves--)
+        shuffle(pid, N, &all);
     for (int i = 0; i < N; i++)
         CHECK_EXIT(pid[i], 0);
     CHECK_EQ(read(fds[0][0], &c, 1), 1);
-    CHECK_EQ(c, (char)(N * TURNS));
+    CHECK_EQ(c, (char)(N * turns));
+}
+
+/* Every pair of harts, and the same one. */
+TEST(proc_token_ring)
+{
+    token_ring(300, 0);
+}
+
+TEST(proc_token_ring_on_the_move)
+{
+    token_ring(300, 100);
 }
 
 /*

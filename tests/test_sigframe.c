@@ -32,6 +32,21 @@ __asm__(".pushsection .text\n"
         "    mv sp, a0\n    li a7, 139\n    ecall\n    ret\n"
         ".globl exit_here\nexit_here:\n"
         "    li a0, 0\n    li a7, 94\n    ecall\n"
+        ".globl saved_sum\nsaved_sum:\n" /* s2..s11 = 0, a fault, their sum */
+        "    addi sp, sp, -80\n"
+        "    sd s2, 0(sp)\n    sd s3, 8(sp)\n    sd s4, 16(sp)\n    sd s5, 24(sp)\n"
+        "    sd s6, 32(sp)\n    sd s7, 40(sp)\n    sd s8, 48(sp)\n    sd s9, 56(sp)\n"
+        "    sd s10, 64(sp)\n    sd s11, 72(sp)\n"
+        "    li s2, 0\n    li s3, 0\n    li s4, 0\n    li s5, 0\n    li s6, 0\n"
+        "    li s7, 0\n    li s8, 0\n    li s9, 0\n    li s10, 0\n    li s11, 0\n"
+        "    ld a0, 0(zero)\n"
+        "    add a0, s2, s3\n    add a0, a0, s4\n    add a0, a0, s5\n    add a0, a0, s6\n"
+        "    add a0, a0, s7\n    add a0, a0, s8\n    add a0, a0, s9\n    add a0, a0, s10\n"
+        "    add a0, a0, s11\n"
+        "    ld s2, 0(sp)\n    ld s3, 8(sp)\n    ld s4, 16(sp)\n    ld s5, 24(sp)\n"
+        "    ld s6, 32(sp)\n    ld s7, 40(sp)\n    ld s8, 48(sp)\n    ld s9, 56(sp)\n"
+        "    ld s10, 64(sp)\n    ld s11, 72(sp)\n"
+        "    addi sp, sp, 80\n    ret\n"
         ".option pop\n.popsection\n");
 #else
 #define UC_PC(uc) ((uc)->uc_mcontext.gregs[REG_RIP])
@@ -96,6 +111,28 @@ TEST(sigframe_context_can_be_changed)
         CHECK_EQ(load_here(8 * (uintptr_t)i), 0x1234);
     CHECK_EQ(count, 1001);
 }
+
+#if defined(__riscv)
+long saved_sum(void);
+
+static void set_saved(int sig, siginfo_t *si, void *p)
+{
+    ucontext_t *uc = p;
+
+    (void)sig, (void)si;
+    UC_PC(uc) += 4;
+    for (int i = 18; i < 28; i++) /* s2..s11 */
+        uc->uc_mcontext.__gregs[i] = 1L << i;
+}
+
+/* Registers that calls preserve come from the frame too. */
+TEST(sigframe_saved_registers_can_be_changed)
+{
+    set_handler(SIGSEGV, set_saved, 0);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(saved_sum(), 0x3ff << 18);
+}
+#endif
 
 /* The fault is told with its exact address and whether something is mapped there. */
 TEST(sigframe_fault_address_and_code)

@@ -424,6 +424,29 @@ TEST(thread_robust_mutex)
     }
 }
 
+TEST(thread_robust_mutex_and_exec)
+{
+    pthread_mutex_t *m = (pthread_mutex_t *)map_shared(1);
+    pthread_mutexattr_t attr;
+    pid_t pid;
+
+    need_self_exec();
+    if (on_qemu_user())
+        SKIP("the emulator does not walk the list");
+    pthread_mutexattr_init(&attr);
+    CHECK_EQ(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), 0);
+    CHECK_EQ(pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED), 0);
+    CHECK_EQ(pthread_mutex_init(m, &attr), 0);
+    pid = fork_child();
+    if (pid == 0) {
+        CHECK_EQ(pthread_mutex_lock(m), 0);
+        execl(self_exe(), "unit", "--mode=true", (char *)NULL);
+        _exit(9);
+    }
+    CHECK_EXIT(pid, 0);
+    CHECK_EQ(pthread_mutex_trylock(m), EOWNERDEAD);
+}
+
 /* The list is the program's: nonsense in it must not hold up its end. */
 TEST(futex_robust_list_is_not_trusted)
 {
@@ -537,6 +560,30 @@ TEST(thread_sigwait)
         t = start(wait_for_set, &set);
         CHECK_OK(kill(getpid(), i & 1 ? SIGTERM : SIGUSR2));
         CHECK_EQ((intptr_t)join(t), i & 1 ? SIGTERM : SIGUSR2);
+    }
+}
+
+/* Two signals at once for two that wait for either: nobody is left asleep. */
+TEST(thread_sigwait_by_two)
+{
+    cpu_set_t one;
+    sigset_t both = one_signal(SIGUSR1);
+
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    CHECK_OK(sched_setaffinity(0, sizeof(one), &one));
+    sigaddset(&both, SIGUSR2);
+    CHECK_OK(sigprocmask(SIG_BLOCK, &both, NULL));
+    for (int i = 0; i < 50; i++) {
+        pthread_t a = start(wait_for_set, &both), b = start(wait_for_set, &both);
+        intptr_t got;
+
+        for (int k = 0; k < 10; k++)
+            sched_yield(); /* both sleep by then, most likely */
+        CHECK_OK(kill(getpid(), SIGUSR1));
+        CHECK_OK(kill(getpid(), SIGUSR2));
+        got = (intptr_t)join(a);
+        CHECK_EQ(got + (intptr_t)join(b), SIGUSR1 + SIGUSR2);
     }
 }
 

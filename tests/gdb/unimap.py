@@ -200,9 +200,8 @@ class PageTable(Command):
         print(f"page table {root:#x}, address {va:#x}")
         for level, at, entry in path:
             flags = "".join(c if entry >> i & 1 else "-" for i, c in enumerate(PTE_FLAGS))
-            cow = " cow" if entry >> 8 & 1 else ""
             print(f"  level {level}: entry {(at & PAGE - 1) // 8:3} at {at:#x}: {entry:#018x} {flags}"
-                  f"{cow} pa {(entry >> 10 & (1 << 44) - 1) << 12:#x}")
+                  f" pa {(entry >> 10 & (1 << 44) - 1) << 12:#x}")
         pa = leaf_pa(path, va)
         print("  not mapped" if pa is None else f"  -> pa {pa:#x} ({['4 KiB', '2 MiB', '1 GiB'][path[-1][0]]} page)")
 
