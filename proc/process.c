@@ -27,6 +27,7 @@ struct process *init_process;
 static struct spinlock pid_lock = SPINLOCK_INIT(RANK_PID, "pid");
 static uint64_t pid_used[PID_MAX / 64]; /* pid_lock; pids and tids share the numbers */
 static int last_pid;                    /* pid_lock */
+static bool pids_used_up;               /* pid_lock: all numbers had their turn */
 static _Atomic size_t nprocesses, nthreads;
 static struct kcache *process_cache, *thread_cache;
 
@@ -39,21 +40,35 @@ void process_init(void)
 
 /* ---- Numbers ---- */
 
+/* Groups and sessions outlive the process that gave them their number. proctree_lock held. */
+static bool is_group(int n)
+{
+    struct process *p;
+
+    list_for_each (p, &all_processes, all_link)
+        if (p->pgid == n || p->sid == n)
+            return true;
+    return false;
+}
+
 static int pid_alloc(void)
 {
     int pid = -EAGAIN;
 
+    spin_lock(&proctree_lock);
     spin_lock(&pid_lock);
     for (int i = 1; i <= PID_MAX; i++) {
         int n = (last_pid + i) % PID_MAX;
 
-        if (pid_used[n / 64] & 1UL << n % 64)
+        pids_used_up |= !n; /* from now on a free number may have been in use */
+        if (pid_used[n / 64] & 1UL << n % 64 || (pids_used_up && is_group(n)))
             continue;
         pid_used[n / 64] |= 1UL << n % 64;
         pid = last_pid = n;
         break;
     }
     spin_unlock(&pid_lock);
+    spin_unlock(&proctree_lock);
     return pid;
 }
 

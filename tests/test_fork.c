@@ -618,6 +618,40 @@ TEST_SLOW(fork_exit_100k)
     fork_exit(100000);
 }
 
+/* A group's number is nobody's while the group has a member, its leader long gone. */
+TEST_SLOW(fork_numbers_of_groups)
+{
+    pid_t leader = fork_child(), member;
+    int p[2];
+
+    if (leader == 0) {
+        setpgid(0, 0);
+        _exit(0);
+    }
+    CHECK_OK(pipe(p));
+    CHECK_EQ(setpgid(leader, leader) && errno != EACCES && errno != ESRCH, 0);
+    member = fork_child();
+    if (member == 0) {
+        char c;
+
+        close(p[1]);
+        _exit(read(p[0], &c, 1) != 0);
+    }
+    CHECK_OK(setpgid(member, leader));
+    CHECK_EXIT(leader, 0);
+    for (int i = 0; i < 40000; i++) {
+        pid_t pid = fork_child();
+
+        if (pid == 0)
+            _exit(0);
+        CHECK(pid != leader);
+        CHECK_EXIT(pid, 0);
+    }
+    close(p[1]);
+    close(p[0]);
+    CHECK_EXIT(member, 0);
+}
+
 TEST_SLOW(fork_exit_storm_long)
 {
     exit_storm(2000);
