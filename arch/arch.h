@@ -216,7 +216,6 @@ void kmain(unsigned boot_hartid, paddr_t dtb);
 noreturn_fn void secondary_main(struct hart *h);
 void syscall_dispatch(struct trapframe *tf);
 void trap_user_fault(struct trapframe *tf, int sig, int code, uaddr_t addr); /* sends the signal */
-bool thread_work_pending(void);            /* before return to user: need_resched or signal */
 void thread_do_work(struct trapframe *tf); /* reschedule, deliver signals; interrupts on */
 void sched_timer_interrupt(void);
 void sched_ipi(void);

@@ -79,11 +79,6 @@ size_t fdt_total_size(void)
     return blob_size;
 }
 
-paddr_t fdt_address(void)
-{
-    return (paddr_t)(uintptr_t)blob;
-}
-
 static uint32_t token_at(uint32_t at)
 {
     return at <= struct_end - 4 && struct_end - struct_start >= 4 ? be32(blob + at) : FDT_END;
@@ -224,15 +219,6 @@ bool fdt_find_path(struct fdt_node *n, const char *path)
             path++;
     }
     return true;
-}
-
-bool fdt_by_phandle(struct fdt_node *n, uint32_t phandle)
-{
-    memset(n, 0, sizeof(*n));
-    while (fdt_next(n))
-        if (fdt_number(n, "phandle", 0) == phandle)
-            return true;
-    return false;
 }
 
 const char *fdt_string(const struct fdt_node *n, const char *name)

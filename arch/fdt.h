@@ -18,12 +18,10 @@ struct fdt_node {
 /* False if the blob is no device tree. Must be called first; keeps the pointer. */
 bool fdt_init(const void *blob);
 size_t fdt_total_size(void);
-paddr_t fdt_address(void);
 
 /* Depth first, document order. Start with *n all zero; false at the end. */
 bool fdt_next(struct fdt_node *n);
 bool fdt_find_path(struct fdt_node *n, const char *path); /* "/chosen", "/cpus/cpu@0" */
-bool fdt_by_phandle(struct fdt_node *n, uint32_t phandle);
 
 const void *fdt_prop(const struct fdt_node *n, const char *name, uint32_t *len);
 const char *fdt_string(const struct fdt_node *n,

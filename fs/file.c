@@ -117,11 +117,6 @@ void file_map_identity(struct file *f, unsigned *major, unsigned *minor, uint64_
     *ino = f->inode->ino;
 }
 
-char *file_path(struct file *f, char *buf, size_t size)
-{
-    return dentry_path(f->dentry, buf, size);
-}
-
 int file_mmap_check(struct file *f, int prot, bool shared, uint8_t *max_prot)
 {
     bool read_only = shared && !(f->mode & FMODE_WRITE), no_exec = f->inode->sb->flags & MS_NOEXEC;

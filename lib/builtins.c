@@ -6,7 +6,6 @@
 #include "lib/types.h"
 
 int __ctzdi2(uint64_t x);
-int __popcountdi2(uint64_t x);
 
 int __ctzdi2(uint64_t x)
 {
@@ -18,14 +17,5 @@ int __ctzdi2(uint64_t x)
             n += width;
         }
     }
-    return n;
-}
-
-int __popcountdi2(uint64_t x)
-{
-    int n = 0;
-
-    for (; x; x &= x - 1)
-        n++;
     return n;
 }

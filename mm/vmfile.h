@@ -13,5 +13,3 @@ void file_put(struct file *f);         /* may sleep: the last one closes */
 struct mapping *file_mapping(struct file *f);
 /* For /proc/<pid>/maps. */
 void file_map_identity(struct file *f, unsigned *major, unsigned *minor, uint64_t *ino);
-/* The path, written backwards into buf as for getcwd; returns its start or err_ptr. */
-char *file_path(struct file *f, char *buf, size_t size);

@@ -8,17 +8,12 @@
  * Such a call runs again (a0 as it was, pc back on the ecall) unless a handler runs that did not ask
  * for that; then the program sees EINTR.
  *
- * arch/trampoline.S calls thread_do_work again until thread_work_pending() is false, so each call
- * may leave after one handler.
+ * arch/trampoline.S calls thread_do_work again until need_resched and sig_pending are clear, so each
+ * call may leave after one handler.
  */
 #include "mm/addrspace.h"
 #include "proc/process.h"
 #include "proc/sched.h"
-
-bool thread_work_pending(void)
-{
-    return current->need_resched || current->sig_pending;
-}
 
 /* act NULL: no handler runs. */
 static void finish_interrupted_call(struct thread *t, struct trapframe *tf,

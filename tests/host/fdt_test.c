@@ -74,7 +74,7 @@ static void test_machine(void)
     uint8_t *blob = qemu_tree("-smp 4 -m 1G -append 'init=/bin/sh quiet'", &blob_size);
 
     CHECK(fdt_init(blob));
-    CHECK(fdt_total_size() <= blob_size && fdt_address() == (uintptr_t)blob);
+    CHECK(fdt_total_size() <= blob_size);
     CHECK(fdt_find_path(&n, "/") && n.depth == 0 && !strcmp(n.name, ""));
     CHECK(fdt_is_compatible(&n, "riscv-virtio") && !fdt_is_compatible(&n, "riscv"));
     CHECK(fdt_find_path(&n, "/chosen"));
@@ -90,8 +90,8 @@ static void test_machine(void)
     CHECK(base == 0x10000000 && fdt_cell(&n, "interrupts", 0, &cell) && cell == 10);
     CHECK(!fdt_cell(&n, "interrupts", 1, &cell));
     phandle = fdt_number(&n, "interrupt-parent", 0);
-    CHECK(fdt_by_phandle(&plic, phandle) && fdt_is_compatible(&plic, "sifive,plic-1.0.0"));
-    CHECK(!fdt_by_phandle(&plic, 0xdead));
+    CHECK(fdt_find_path(&plic, "/soc/plic") && fdt_is_compatible(&plic, "sifive,plic-1.0.0"));
+    CHECK(phandle && fdt_number(&plic, "phandle", 0) == phandle);
     CHECK(count_compatible("virtio,mmio") == 8);
     CHECK(!fdt_reservation(0, &base, &size));
     free(blob);
@@ -144,7 +144,6 @@ static void walk_all(void)
     for (unsigned i = 0; i < 8; i++)
         fdt_reservation(i, &base, &size);
     fdt_find_path(&n, "/soc/serial@10000000");
-    fdt_by_phandle(&n, 3);
 }
 
 static void mutate(uint8_t *blob, size_t size)
