@@ -7,8 +7,8 @@
  *      never served by two objects. `busy` ones, being read or evicted, are waited for.
  *  [2] refs goes from 0 to 1, and from 1 to 0, only under icache_lock.
  *  [3] refs == 0 and not busy: on the LRU list, nlink > 0.
- *  [4] A dirty inode is on the dirty list; it is cleaned before its attributes are read for writing,
- *      so a change made meanwhile marks it again.
+ *  [4] A dirty inode is on the dirty list; it leaves it, locked, just before its attributes are
+ *      written. So who locks an inode that is not on the list knows that they are.
  *
  * Locks: icache_lock (spinlock) for hash, lists and the marks above; inode->lock for attributes.
  */
@@ -301,13 +301,19 @@ void inode_mark_dirty(struct inode *ip)
 
 static int write_attributes(struct inode *ip, bool wait)
 {
-    int err;
+    bool was_dirty;
+    int err = 0;
 
     inode_lock(ip);
-    err = ip->sb->ops->write_inode(ip, wait);
-    inode_unlock(ip);
+    spin_lock(&icache_lock);
+    was_dirty = !list_empty(&ip->dirty_link);
+    list_del(&ip->dirty_link);
+    spin_unlock(&icache_lock);
+    if (was_dirty)
+        err = ip->sb->ops->write_inode(ip, wait);
     if (err)
         inode_mark_dirty(ip);
+    inode_unlock(ip);
     return err;
 }
 
@@ -320,7 +326,6 @@ static struct inode *pick_dirty(struct superblock *sb)
         if ((sb && ip->sb != sb) || ip->busy)
             continue;
         found = inode_ref(ip);
-        list_del(&ip->dirty_link);
         break;
     }
     spin_unlock(&icache_lock);
@@ -342,17 +347,11 @@ int inode_write_dirty(struct superblock *sb, bool wait)
 
 int inode_sync(struct inode *ip, bool data_only)
 {
-    int err = 0;
-    bool was_dirty;
+    int err;
 
     (void)data_only; /* size and blocks travel with the attributes */
     mapping_writeback(&ip->mapping, true);
-    spin_lock(&icache_lock);
-    was_dirty = !list_empty(&ip->dirty_link);
-    list_del(&ip->dirty_link);
-    spin_unlock(&icache_lock);
-    if (was_dirty)
-        err = write_attributes(ip, true);
+    err = write_attributes(ip, true);
     if (ip->sb->ops->sync)
         err = first_error(err, ip->sb->ops->sync(ip->sb, true));
     return first_error(err, mapping_take_error(&ip->mapping));
