@@ -38,7 +38,8 @@ struct block_device {
     bool has_flush;
     void (*submit)(struct block_device *bd, struct bio *bio); /* queues; may sleep for a slot */
     void *driver_data;
-    struct mapping mapping; /* the device's own page cache */
+    struct mapping mapping;   /* the device's own page cache */
+    _Atomic unsigned writers; /* of the device's own file: it is not mounted meanwhile */
 };
 
 int block_register(struct block_device *bd); /* names it; never unregistered */

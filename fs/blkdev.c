@@ -2,14 +2,15 @@
 /*
  * Block devices as files (/dev/vda): the device's own page cache, where a mounted file system has
  * its metadata as well. Its files' contents are elsewhere: here they are what the disk held when it
- * was read, so opening the device forgets what can be read again.
+ * was read, so opening the device forgets what can be read again. Nobody writes here while a file
+ * system does: what that has checked stays as it was.
  */
 #include <linux/fs.h>
 
 #include "arch/arch.h"
 #include "drivers/block.h"
+#include "fs/dcache.h"
 #include "fs/devices.h"
-#include "fs/vfs.h"
 
 #define MAX_TRIES 100 /* as for regular files: fetched pages may be gone at once */
 
@@ -69,14 +70,25 @@ static off_t blkdev_lseek(struct file *f, off_t off, int whence)
 static int blkdev_open(struct inode *ip, struct file *f)
 {
     struct block_device *bd = block_of_minor(dev_minor(ip->rdev));
+    int err = 0;
 
     if (dev_major(ip->rdev) != BLOCK_MAJOR || !bd)
         return -ENXIO;
     if (bd->read_only && (f->mode & FMODE_WRITE))
         return -EROFS;
+    if (f->mode & FMODE_WRITE)
+        err = mount_add_writer(bd);
+    if (err)
+        return err;
     pagecache_drop_clean();
     f->private_data = bd;
     return 0;
+}
+
+static void blkdev_release(struct file *f)
+{
+    if (f->mode & FMODE_WRITE)
+        device_of(f)->writers--;
 }
 
 static int blkdev_fsync(struct file *f, bool data_only)
@@ -105,6 +117,7 @@ static int blkdev_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 
 const struct file_ops blkdev_file_ops = {
     .open = blkdev_open,
+    .release = blkdev_release,
     .readv = blkdev_readv,
     .writev = blkdev_writev,
     .lseek = blkdev_lseek,

@@ -12,6 +12,8 @@ extern struct spinlock dcache_lock; /* RANK_DCACHE: all fields marked (d) */
 /* fs/mount.c: the mounted superblocks in order of mounting; either lock to look, both to change. */
 extern struct mutex mount_lock; /* MUTEX_MOUNT */
 extern struct list mounts;
+/* Somebody opens the device's own file for writing: -EBUSY while it is mounted for writing too. */
+int mount_add_writer(struct block_device *bd);
 
 /* fs/inode.c: empty hash chains, as many as memory deserves (mask + 1). At boot: panics without
  * memory. */

@@ -62,14 +62,29 @@ void superblock_init(struct superblock *sb, const struct fs_type *type)
     sb->dev = make_dev(0, ++last_anon_dev);
 }
 
-static bool device_mounted(const struct block_device *bd)
+/* mount_lock held. */
+static struct superblock *mounted_from(const struct block_device *bd)
 {
     struct superblock *sb;
 
     list_for_each (sb, &mounts, link)
         if (sb->bdev == bd)
-            return true;
-    return false;
+            return sb;
+    return NULL;
+}
+
+int mount_add_writer(struct block_device *bd)
+{
+    struct superblock *sb;
+    bool busy;
+
+    mutex_lock(&mount_lock);
+    sb = mounted_from(bd);
+    busy = sb && !sb->read_only;
+    if (!busy)
+        bd->writers++;
+    mutex_unlock(&mount_lock);
+    return busy ? -EBUSY : 0;
 }
 
 /* Nobody is in it: undoes type->mount, and what was done since. */
@@ -179,7 +194,7 @@ int vfs_mount(const char *source, struct dentry *at, const char *type, uint64_t 
     if (is_err(bd))
         return ptr_err(bd);
     mutex_lock(&mount_lock);
-    if (!bd || !device_mounted(bd)) {
+    if (!bd || (!mounted_from(bd) && !bd->writers)) {
         sb = make_superblock(t, bd, source, flags, options);
         err = is_err(sb) ? ptr_err(sb) : attach(sb, at);
         if (err && !is_err(sb))
@@ -198,6 +213,8 @@ static int remount(struct superblock *sb, uint64_t flags)
         return -EBUSY;
     if (!read_only && sb->bdev && sb->bdev->read_only)
         return -EACCES;
+    if (!read_only && sb->bdev && sb->bdev->writers)
+        return -EBUSY;
     if (read_only != sb->read_only) {
         if (read_only)
             err = vfs_sync_sb(sb);

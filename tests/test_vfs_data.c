@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -583,7 +584,8 @@ static void *opener(void *arg)
     return arg;
 }
 
-/* The root's disk under its own name: sizes, positions, and pieces that end within a sector. */
+/* The root's disk under its own name: sizes, positions, and pieces that end within a sector. It is
+ * written to only while the root is not. */
 TEST(vfs_block_device)
 {
     uint8_t whole[2048], piece[100];
@@ -607,12 +609,16 @@ TEST(vfs_block_device)
     CHECK_ERRNO(lseek(fd, 1, SEEK_END), EINVAL);
     CHECK_ERRNO(write(fd, whole, 1), EBADF);
     close(fd);
+    CHECK_ERRNO(open("/dev/vda", O_WRONLY), EBUSY);
+    CHECK_OK(mount("", "/", "", MS_REMOUNT | MS_RDONLY, ""));
     fd = CHECK_OK(open("/dev/vda", O_WRONLY));
+    CHECK_ERRNO(mount("", "/", "", MS_REMOUNT, ""), EBUSY);
     CHECK_ERRNO(pwrite(fd, whole, 1, (off_t)size), ENOSPC);
     CHECK_ERRNO(pwrite(fd, BAD, 100, 0), EFAULT);
     CHECK_EQ(pwrite(fd, whole, 1, 0), 1); /* the boot block's: nobody's */
     CHECK_OK(fsync(fd));
     close(fd);
+    CHECK_OK(mount("", "/", "", MS_REMOUNT, ""));
 }
 
 TEST(vfs_threads_share_fds)
