@@ -509,7 +509,10 @@ static int proc_mount(struct superblock *sb, const char *options)
     sb->block_size = PAGE_SIZE;
     ip = make_inode(sb, &root, root_entry.mode);
     sb->root = ip ? dentry_make_anon("/", ip) : NULL;
-    return sb->root ? 0 : -ENOMEM;
+    if (sb->root)
+        return 0;
+    inode_cache_drop_sb(sb); /* it has a link: it would stay, and sb does not */
+    return -ENOMEM;
 }
 
 static struct fs_type procfs = {.name = "proc", .mount = proc_mount};

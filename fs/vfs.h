@@ -48,8 +48,8 @@ struct fs_type {
     const char *name; /* "ext2", "tmpfs", "proc", "devtmpfs" */
     bool needs_device;
     /* Fills *sb (sb->root included). 0, -EINVAL (no such file system there), -EIO, -ENOMEM. If it
-     * fails after sb->root was set, everything is undone as in unmounting; else by itself, and
-     * inode_cache_drop_sb then sees to inodes that it read. */
+     * fails after sb->root was set, everything is undone as in unmounting; else by itself, with
+     * inode_cache_drop_sb for the inodes it made, which would outlive *sb. */
     int (*mount)(struct superblock *sb, const char *options);
     struct list link;
 };

@@ -8,6 +8,7 @@
 #include "tests/test.h"
 
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 /* ---- Processes ---- */
@@ -238,13 +239,39 @@ TEST(oom_clone)
     FAIL_NTH_LOOP(do_clone, stack, EAGAIN);
 }
 
-/* ---- Until nothing is left ---- */
-
 static void need_unimap(void)
 {
     if (!on_unimap())
         SKIP("not to be done to the machine of whoever runs this");
 }
+
+/* What a mount that failed left behind would be met in the caches. */
+static long do_mount(void *type)
+{
+    int fd = CHECK_OK(open("/proc/sys/vm/drop_caches", O_WRONLY)), ret, err;
+
+    fail_nth_start();
+    ret = mount("none", "m", type, 0, "");
+    fail_nth_stop();
+    err = errno;
+    if (!ret)
+        CHECK_OK(umount("m"));
+    CHECK_EQ(write(fd, "2", 1), 1);
+    close(fd);
+    errno = err;
+    return ret;
+}
+
+TEST(oom_mount)
+{
+    need_unimap();
+    CHECK_OK(mkdir("m", 0755));
+    FAIL_NTH_LOOP(do_mount, "proc", 0);
+    FAIL_NTH_LOOP(do_mount, "tmpfs", 0);
+    FAIL_NTH_LOOP(do_mount, "devtmpfs", ENOSPC);
+}
+
+/* ---- Until nothing is left ---- */
 
 /* Takes what it gets and touches it, page by page, until refused or killed. */
 NORETURN static void hog(void)
