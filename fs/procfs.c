@@ -266,18 +266,6 @@ static char *proc_readlink(struct inode *ip)
     return err_ptr(t.err);
 }
 
-static bool proc_still_valid(struct inode *ip)
-{
-    struct proc_target to;
-
-    if (!target_get(key_of(ip), &to)) {
-        target_put(&to);
-        return true;
-    }
-    ip->nlink = 0; /* its last user then frees it */
-    return false;
-}
-
 /* A process's files belong to whom it runs as; that may change. */
 static void proc_getattr(struct inode *ip)
 {
@@ -288,6 +276,19 @@ static void proc_getattr(struct inode *ip)
     ip->uid = p->euid;
     ip->gid = p->egid;
     process_put(p);
+}
+
+static bool proc_still_valid(struct inode *ip)
+{
+    struct proc_target to;
+
+    if (!target_get(key_of(ip), &to)) {
+        target_put(&to);
+        proc_getattr(ip); /* permission is asked next */
+        return true;
+    }
+    ip->nlink = 0; /* its last user then frees it */
+    return false;
 }
 
 static int proc_truncate(struct inode *ip, uint64_t size) /* `echo 1 > file` asks for it */

@@ -423,6 +423,16 @@ TEST(proc_self_files)
 }
 
 /* A directory entry of a process that goes away while it is read. */
+/* Whoever was root a moment ago still finds its own descriptors. */
+TEST(proc_files_change_owner)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    CHECK_OK(access("/proc/self/fd/0", F_OK));
+    CHECK_OK(setuid(1000));
+    CHECK_OK(access("/proc/self/fd/0", F_OK));
+}
+
 TEST(proc_files_of_the_dying)
 {
     for (int i = 0; i < 100; i++) {
