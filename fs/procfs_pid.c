@@ -318,12 +318,14 @@ static int write_comm(const struct proc_target *to, char *input)
 
 static void show_mounts(struct text *t, const struct proc_target *to)
 {
-    size_t len = mounts_text(NULL, 0) + PAGE_SIZE;
+    size_t len = mounts_text(NULL, 0) + PAGE_SIZE, n;
     char *room = text_room(t, len);
 
     (void)to;
-    if (room)
-        t->len += MIN(mounts_text(room, len), len - 1);
+    n = room ? mounts_text(room, len) : 0;
+    if (!n)
+        t->err = -ENOMEM; /* something is always mounted */
+    t->len += MIN(n, len - 1);
 }
 
 /* What stands before the next delimiter, as a string; *at moves behind it. */
