@@ -34,7 +34,7 @@ struct proc_key { /* inode->fs_private: what it is about, by numbers */
 };
 
 struct proc_file {     /* file->private_data */
-    struct mutex lock; /* guards text. Unranked: held over whatever makes the text or copies it */
+    struct mutex lock; /* MUTEX_TEXT: guards text; held over what makes the text and copies it */
     struct text text;
 };
 
