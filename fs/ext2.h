@@ -105,7 +105,7 @@ void ext2_free_inode(struct ext2_fs *fs, uint32_t ino, bool was_dir);
 
 /* ext2_map.c */
 /* Where block `logical` is (*physical == 0: a hole), and how many of the next max blocks follow on
- * in the same way. No lock needed. */
+ * in the same way. The caller holds the inode or map_lock. */
 int ext2_map(struct inode *ip, uint64_t logical, unsigned max, uint32_t *physical,
              unsigned *n) must_check;
 /* The same for one block, which is allocated if it is a hole (*fresh); its contents are old then. */
