@@ -287,6 +287,18 @@ bool inode_cache_drop_sb(struct superblock *sb)
     }
 }
 
+bool inode_unlinked_in_use(struct superblock *sb)
+{
+    struct inode *ip;
+    bool found = false;
+
+    spin_lock(&icache_lock);
+    list_for_each (ip, &sb->inodes, sb_link)
+        found |= !ip->nlink;
+    spin_unlock(&icache_lock);
+    return found;
+}
+
 /* ---- Writing attributes back ------------------------------------------------------------------ */
 
 void inode_mark_dirty(struct inode *ip)

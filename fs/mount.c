@@ -209,7 +209,8 @@ static int remount(struct superblock *sb, uint64_t flags)
     bool read_only = flags & MS_RDONLY;
     int err = 0;
 
-    if (read_only && !sb->read_only && sb->writers)
+    /* Without a name, but open: it could not be freed any more when it is closed. */
+    if (read_only && !sb->read_only && (sb->writers || inode_unlinked_in_use(sb)))
         return -EBUSY;
     if (!read_only && sb->bdev && sb->bdev->read_only)
         return -EACCES;

@@ -188,7 +188,8 @@ void inode_put(struct inode *ip); /* may sleep: evicts at nlink 0, else keeps it
 void inode_mark_dirty(struct inode *ip);
 int inode_sync(struct inode *ip, bool data_only); /* fsync: data, block tree, attributes, flush */
 int inode_write_dirty(struct superblock *sb, bool wait); /* attributes; sb NULL: of all */
-bool inode_cache_drop_sb(struct superblock *sb); /* evicts the unused; false: some are in use */
+bool inode_cache_drop_sb(struct superblock *sb);   /* evicts the unused; false: some are in use */
+bool inode_unlinked_in_use(struct superblock *sb); /* or being evicted just now */
 size_t inode_cache_count(void);
 size_t inode_cache_shrink(size_t want);
 enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };

@@ -637,6 +637,11 @@ TEST(vfs_mounts)
     CHECK_ERRNO(umount("m"), EBUSY);
     CHECK_ERRNO(mount("none", "m", "tmpfs", MS_REMOUNT | MS_RDONLY, ""), EBUSY);
     close(fd);
+    touch("m/gone");
+    fd = CHECK_OK(open("m/gone", O_RDONLY));
+    CHECK_OK(unlink("m/gone"));
+    CHECK_ERRNO(mount("none", "m", "tmpfs", MS_REMOUNT | MS_RDONLY, ""), EBUSY);
+    close(fd);
     CHECK_OK(mkdir("m/d", 0755));
     CHECK_OK(mount("none", "m/d", "tmpfs", 0, ""));
     CHECK_ERRNO(umount("m"), EBUSY);
