@@ -347,10 +347,15 @@ static struct inode *pick_dirty(struct superblock *sb)
 int inode_write_dirty(struct superblock *sb, bool wait)
 {
     struct inode *ip;
+    size_t left = 0;
     int first = 0;
 
-    /* What becomes dirty over and over is for the next round: writers must not keep us here. */
-    for (size_t left = inode_cache_count(); left && (ip = pick_dirty(sb)); left--) {
+    /* What becomes dirty meanwhile, or stays so because it cannot be written, is for the next round. */
+    spin_lock(&icache_lock);
+    list_for_each (ip, &dirty, dirty_link)
+        left++;
+    spin_unlock(&icache_lock);
+    for (; left && (ip = pick_dirty(sb)); left--) {
         first = first_error(first, write_attributes(ip, wait));
         inode_put(ip);
     }
