@@ -39,16 +39,6 @@ static int give_random(uaddr_t to, size_t n)
     return copy_to_user(to, piece, n);
 }
 
-static int take_entropy(uaddr_t from, size_t n)
-{
-    uint8_t piece[RANDOM_PIECE];
-    int err = copy_from_user(piece, from, n);
-
-    if (!err)
-        random_add_entropy(piece, n);
-    return err;
-}
-
 static ssize_t mem_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
 {
     (void)pos;
@@ -60,15 +50,22 @@ static ssize_t mem_read(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
     }
 }
 
-static ssize_t mem_write(struct file *f, uaddr_t ubuf, size_t len, off_t *pos)
+static ssize_t mem_writev(struct file *f, struct uio *u, off_t *pos)
 {
+    uint8_t piece[RANDOM_PIECE];
+    size_t len = u->left, n;
+
     (void)pos;
     switch (dev_minor(f->inode->rdev)) {
     case MEM_NULL:
-    case MEM_ZERO: return len;
+    case MEM_ZERO: return (ssize_t)len;
     case MEM_FULL: return -ENOSPC;
-    default: return by_pieces(ubuf, len, RANDOM_PIECE, take_entropy);
     }
+    while ((n = uio_get(u, piece, sizeof(piece))) && !signal_fatal_pending(current)) {
+        random_add_entropy(piece, n);
+        sched_point();
+    }
+    return u->left < len || !len ? (ssize_t)(len - u->left) : -EFAULT;
 }
 
 static off_t stay_at_zero(struct file *f, off_t off, int whence)
@@ -77,4 +74,6 @@ static off_t stay_at_zero(struct file *f, off_t off, int whence)
     return f->pos = 0;
 }
 
-const struct file_ops mem_file_ops = {.read = mem_read, .write = mem_write, .lseek = stay_at_zero};
+const struct file_ops mem_file_ops = {.read = mem_read,
+                                      .writev = mem_writev,
+                                      .lseek = stay_at_zero};

@@ -330,6 +330,8 @@ TEST(vfs_sendfile_and_copy)
     CHECK_EQ(lseek(a, 0, SEEK_CUR), 5000);
     CHECK_EQ(read(p[0], back, sizeof(back)), 5000);
     CHECK(!memcmp(back, data, 5000));
+    off = 0;
+    CHECK_EQ(sendfile(open("/dev/null", O_WRONLY), a, &off, 5000), 5000);
     CHECK_ERRNO(sendfile(b, p[0], NULL, 10), EINVAL);
     CHECK_ERRNO(sendfile(a, 99, NULL, 10), EBADF);
     CHECK_OK(ftruncate(b, 0));
