@@ -217,6 +217,8 @@ static int ext2_sync(struct superblock *sb, bool wait)
     struct ext2_fs *fs = sb->fs_private;
     int err = block_cache_sync(fs->bd, wait), err2 = wait ? block_flush(fs->bd) : 0;
 
+    if (err) /* told once, perhaps to who does not care: it must not be called clean later */
+        ext2_error(fs, "metadata could not be written");
     return err ? err : err2;
 }
 

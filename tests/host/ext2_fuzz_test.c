@@ -231,7 +231,7 @@ static void test_io_errors(void)
     host_quiet = false;
 }
 
-/* A write error reaches fsync once. */
+/* A write error reaches fsync once, and the file system is not called clean any more. */
 static void test_write_error(void)
 {
     struct inode *ip;
@@ -247,6 +247,7 @@ static void test_write_error(void)
     CHECK(sys_write(ip, data, 5000, 0) == 5000 && !inode_sync(ip, false));
     inode_put(ip);
     unmount();
+    CHECK(((struct ext2_super *)(image + 1024))->s_state & EXT2_STATE_ERROR);
 }
 
 /* ---- Out of memory ---------------------------------------------------------------------------- */
