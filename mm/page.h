@@ -36,7 +36,8 @@ struct page {
     union {
         struct { /* page cache */
             struct mapping *mapping;
-            uint64_t index; /* page number in the file */
+            uint64_t index;   /* page number in the file */
+            uint64_t dirtied; /* when it became dirty: see mm/writeback.c */
         };
         struct { /* PG_SLAB */
             struct kcache *cache;

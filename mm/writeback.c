@@ -2,8 +2,8 @@
 /*
  * Dirty pages and their way to the disk.
  *
- *  [1] A page with PG_DIRTY is on its mapping's dirty list, and that mapping on dirty_mappings; all
- *      three change under cache_lock.
+ *  [1] A page with PG_DIRTY is on its mapping's dirty list, in the order of page->dirtied, and that
+ *      mapping on dirty_mappings; all change under cache_lock.
  *  [2] PG_DIRTY is cleared before the page is handed to write_pages: what is stored later marks it
  *      again.
  *  [3] PG_WRITEBACK is set under the page lock and pins page and mapping until page_end_write.
@@ -23,6 +23,7 @@ _Atomic size_t dirty_pages, writeback_pages;
 struct waitq writeback_progress = WAITQ_INIT(writeback_progress);
 static struct waitq flusher_wait = WAITQ_INIT(flusher_wait);
 static _Atomic bool flush_wanted;
+static _Atomic uint64_t dirty_clock; /* goes on with each page that becomes dirty */
 static struct list dirty_mappings = LIST_INIT(dirty_mappings); /* cache_lock */
 
 size_t pagecache_dirty_count(void)
@@ -46,6 +47,7 @@ void page_mark_dirty(struct page *p)
             list_add_tail(&dirty_mappings, &m->dirty_link);
         list_del(&p->link);
         list_add_tail(&m->dirty, &p->link);
+        p->dirtied = ++dirty_clock;
         dirty_pages++;
     }
     spin_unlock(&cache_lock);
@@ -118,33 +120,55 @@ static void write_cluster(struct page *first, bool wait)
     page_unlock(first);
 }
 
-/* The dirty page that waited longest, of the mapping or of all, referenced; next time another's
- * turn comes first. */
-static struct page *oldest_dirty(struct mapping *m)
+/* The mapping's page that has been dirty longest, since `until` at the latest; wait: also if it is
+ * busy. cache_lock held. */
+static struct page *first_dirty(struct mapping *m, uint64_t until, bool wait)
+{
+    for (struct list *l = m->dirty.next; l != &m->dirty; l = l->next) {
+        struct page *p = list_entry(l, struct page, link);
+
+        if (p->dirtied > until)
+            break;
+        if (wait || !page_test(p, PG_LOCKED | PG_WRITEBACK))
+            return p;
+    }
+    return NULL;
+}
+
+/* The same for all mappings if m is NULL, each in its turn; referenced. */
+static struct page *oldest_dirty(struct mapping *m, uint64_t until, bool wait)
 {
     struct page *p = NULL;
+    struct mapping *each;
 
     spin_lock(&cache_lock);
-    if (!m && !list_empty(&dirty_mappings))
-        m = list_first(&dirty_mappings, struct mapping, dirty_link);
-    if (m && !list_empty(&m->dirty)) {
-        p = list_first(&m->dirty, struct page, link);
-        page_get(p);
-        list_del(&p->link);
-        list_add_tail(&m->dirty, &p->link);
-        list_del(&m->dirty_link);
-        list_add_tail(&dirty_mappings, &m->dirty_link);
+    if (m) {
+        p = first_dirty(m, until, wait);
+    } else {
+        list_for_each (each, &dirty_mappings, dirty_link) {
+            p = first_dirty(each, until, wait);
+            if (!p)
+                continue;
+            list_del(&each->dirty_link);
+            list_add_tail(&dirty_mappings, &each->dirty_link);
+            break;
+        }
     }
+    if (p)
+        page_get(p);
     spin_unlock(&cache_lock);
     return p;
 }
 
-/* As many as are dirty now: writers must not keep us here for ever. */
+/* What is dirty now, and nothing that becomes so later: writers must not keep us here for ever.
+ * wait: all of it. */
 static void write_dirty(struct mapping *m, bool wait)
 {
+    uint64_t until = atomic_load(&dirty_clock);
+    size_t left = wait ? SIZE_MAX : dirty_pages;
     struct page *p;
 
-    for (size_t left = dirty_pages; left && (p = oldest_dirty(m)); left--) {
+    for (; left && (p = oldest_dirty(m, until, wait)); left--) {
         write_cluster(p, wait);
         page_put(p);
     }
