@@ -26,7 +26,8 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 
-#define DOTS 2 /* positions of "." and ".." */
+#define DOTS 2           /* positions of "." and ".." */
+#define LINK_LIMIT 65000 /* names of one file: they are not counted against the size */
 
 struct entry {
     struct list link; /* in order of creation */
@@ -233,8 +234,11 @@ static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const 
 
 static int tmpfs_link(struct inode *dir, const char *name, size_t len, struct inode *ip)
 {
-    struct entry *e = new_entry(name, len, ip);
+    struct entry *e;
 
+    if (ip->nlink >= LINK_LIMIT)
+        return -EMLINK;
+    e = new_entry(name, len, ip);
     if (!e)
         return -ENOSPC;
     insert_entry(dir, e);
