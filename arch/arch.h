@@ -122,7 +122,7 @@ static inline uint64_t arch_time_ns(void) /* monotonic since power-on */
 }
 void arch_set_timer(uint64_t deadline_ns); /* this hart; NO_DEADLINE (UINT64_MAX) disarms */
 
-/* ---- Address translation (arch/tlb.c: every satp write, sfence.vma and fence.i) -------------- */
+/* ---- Address translation (arch/tlb.c: satp, sfence.vma, fence.i) ----------------------------- */
 void tlb_load_root(paddr_t root);         /* satp + local fence, if another root is loaded */
 void tlb_flush_local(void);               /* after PTEs were removed or restricted */
 void tlb_flush_page_local(uaddr_t va);    /* the same, one page */

@@ -58,7 +58,7 @@ void harts_discover(unsigned boot_hartid)
 void hart_init(void)
 {
     csr_write(stvec, (unsigned long)trap_entry);
-    /* FACTS of the machine: SUM set once and left alone costs nothing, and survives traps. FS on,
+    /* SUM set once and left alone costs nothing, and survives traps. FS on,
      * so that the switch may save and load FP registers. */
     csr_set(sstatus, SSTATUS_FS_INITIAL);
     csr_clear(sstatus, (unsigned long)SSTATUS_SUM);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every satp write, sfence.vma and fence.i of the kernel, each with the sentence that needs it.
+ * Every satp write, sfence.vma and fence.i of the kernel but a secondary hart's first (boot.S), each
+ * with the sentence that needs it.
  * Privileged Architecture 1.12, sections 4.1.11 and 4.2.1; SBI 1.0, chapter 8 (RFENCE).
  *
  * QEMU flushes its whole soft-TLB for any sfence.vma, operands or not, so callers batch: one fence

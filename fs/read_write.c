@@ -4,8 +4,9 @@
  * vector of pieces is copied in once, so it cannot change under us); the file's operations see
  * user ranges below USER_TOP, at most MAX_RW_COUNT bytes in all.
  *
- * A file's position is locked for regular files and directories only, and only where somebody else
- * may use the same struct file: a reader that sleeps on a pipe or terminal must not stop others.
+ * A file's position is locked for regular files, directories and block devices only, and only where
+ * somebody else may use the same struct file: a reader that sleeps on a pipe or terminal must not
+ * stop others.
  */
 #include "fs/dcache.h"
 #include "mm/kmalloc.h"
