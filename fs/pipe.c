@@ -59,11 +59,21 @@ static int resize(struct pipe *p, unsigned npages)
     unsigned used = p->len ? (unsigned)(ALIGN_UP(offset + p->len, PAGE_SIZE) >> PAGE_SHIFT) : 0;
     struct page **pages;
 
+    if (npages == p->npages)
+        return 0;
     if (used > npages)
         return -EBUSY;
     pages = kzalloc(npages * sizeof(*pages));
     if (!pages)
         return -ENOMEM;
+    if (used > p->npages) { /* the newest bytes share the oldest ones' page: now they get their own */
+        pages[p->npages] = page_alloc(0);
+        if (!pages[p->npages]) {
+            kfree(pages);
+            return -ENOMEM;
+        }
+        memcpy(page_va(pages[p->npages]), page_va(p->pages[p->start >> PAGE_SHIFT]), PAGE_SIZE);
+    }
     for (unsigned i = 0; i < p->npages; i++) {
         struct page *page = p->pages[(i + (p->start >> PAGE_SHIFT)) % p->npages];
 
