@@ -317,8 +317,8 @@ static void cancel_opposite(struct process *p, int sig)
 
 static bool kills(struct process *p, const struct thread *t, int sig)
 {
-    return p->actions[sig - 1].handler == ACTION_DEFAULT && sig_default[sig] == SIG_ACT_TERM &&
-           !(t->sig_mask & SIGBIT(sig));
+    return p != init_process && p->actions[sig - 1].handler == ACTION_DEFAULT &&
+           sig_default[sig] == SIG_ACT_TERM && !(t->sig_mask & SIGBIT(sig));
 }
 
 /* target NULL: any thread of the process. p->lock held. */
