@@ -399,8 +399,11 @@ int addrspace_msync(struct addrspace *as, uaddr_t addr, size_t len, int flags)
     mutex_lock(&as->lock);
     covered(as, addr, end, 0, &err);
     for (unsigned i = vma_index(as, addr); i < as->nvmas && as->vmas[i].start < end; i++)
-        if (as->vmas[i].mapping && as->vmas[i].flags & VMA_SHARED)
+        if (as->vmas[i].mapping && as->vmas[i].flags & VMA_SHARED) {
             mapping_writeback(as->vmas[i].mapping, flags & MS_SYNC);
+            if (flags & MS_SYNC && !err)
+                err = mapping_take_error(as->vmas[i].mapping);
+        }
     mutex_unlock(&as->lock);
     return err;
 }
