@@ -277,6 +277,7 @@ static ssize_t send(struct file *in, off_t *in_pos, struct file *out, off_t *out
                        MIN(MIN(len - done, PAGE_SIZE - offset), size - at));
         n = out->ops->writev(out, &u, out_pos);
         page_put(p);
+        sched_point();
         if (n > 0) {
             *in_pos += n;
             done += (size_t)n;
