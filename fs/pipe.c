@@ -66,7 +66,8 @@ static int resize(struct pipe *p, unsigned npages)
     pages = kzalloc(npages * sizeof(*pages));
     if (!pages)
         return -ENOMEM;
-    if (used > p->npages) { /* the newest bytes share the oldest ones' page: now they get their own */
+    if (used >
+        p->npages) { /* the newest bytes share the oldest ones' page: now they get their own */
         pages[p->npages] = page_alloc(0);
         if (!pages[p->npages]) {
             kfree(pages);

@@ -6,6 +6,8 @@
  * as->harts has the bit of every hart whose satp holds the table. A hart sets its bit before it
  * loads the root and clears it after it loaded another, so whoever changed PTEs and then reads the
  * mask either sees the bit or the hart sees the new PTEs.
+ *
+ * Locks: as->lock for a space's areas and PTEs; all_lock, taken before it, for the list of spaces.
  */
 #include "mm/addrspace.h"
 

@@ -22,7 +22,7 @@
 static struct spinlock kstack_lock = SPINLOCK_INIT(RANK_LEAF, "kstack");
 static uint64_t slot_used[KSTACK_SLOTS / 64]; /* kstack_lock: mapped, in use or cached */
 static uintptr_t cached[CACHE_MAX];           /* kstack_lock */
-static unsigned ncached;
+static unsigned ncached;                      /* kstack_lock */
 static _Atomic size_t in_use;
 
 static uintptr_t slot_top(unsigned slot)

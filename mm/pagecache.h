@@ -73,7 +73,8 @@ struct page *mapping_find_page(struct mapping *m, uint64_t index);
 unsigned pagecache_lookup_range(struct mapping *m, uint64_t first, unsigned n, struct page **out);
 /*
  * read(2)/write(2) for cached files, pos in bytes; 0 or an error, and what was done is off u->left.
- * write extends m->size. The caller holds the inode lock for write (not for read). write does not
+ * write extends m->size: then the caller holds the inode lock (not for read, nor for a device, where
+ * nothing is written beyond the end). write does not
  * fault user memory in: where a page of it is missing that is -EFAULT (uio_fetch without the lock,
  * then go on).
  */

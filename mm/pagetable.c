@@ -11,7 +11,7 @@
  *
  * Locks: the user half belongs to the address space's lock. The kernel half is built by the boot
  * hart; single pages (stacks) are then changed under kernel_table_lock. What is not here: fences
- * (arch/tlb.c; the callers batch them), reference counts of pages (mm/addrspace.c).
+ * (arch/tlb.c; the callers batch them), reference counts of pages (mm/fault.c, mm/unmap.c).
  */
 #include "mm/pagetable.h"
 

@@ -5,6 +5,8 @@
  * A page may be reused only after every hart has forgotten its mapping. So the PTEs are first made
  * invalid (the page number stays), then the harts that have the space are fenced, and only then the
  * pages go back: a hart that switches to the space in between meets invalid PTEs only.
+ *
+ * Locks: the callers hold as->lock.
  */
 #include <linux/mman.h>
 

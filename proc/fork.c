@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clone: fork, vfork, threads. Everything that can fail comes first, into objects that nobody else
- * sees; the commit at the end (numbers, links, run queue) cannot fail.
+ * clone: fork, vfork, threads. Everything that needs memory or a number comes first, into objects
+ * that nobody else sees. The commit is joining the group (process->lock) or the tree
+ * (proctree_lock): a signal or the group's end may refuse it, then all is given back and the call
+ * starts again. What follows it cannot fail.
  */
 #include <linux/sched.h>
 
@@ -58,9 +60,9 @@ static void copy_attributes(struct process *to, struct process *from)
     to->gid = from->gid, to->egid = from->egid, to->sgid = from->sgid, to->fsgid = from->fsgid;
     to->ngroups = from->ngroups;
     memcpy(to->groups, from->groups, sizeof(to->groups));
-    memcpy(to->limits, from->limits, sizeof(to->limits));
     to->nice = from->nice;
     spin_lock(&from->lock);
+    memcpy(to->limits, from->limits, sizeof(to->limits));
     memcpy(to->actions, from->actions, sizeof(to->actions));
     spin_unlock(&from->lock);
 }

@@ -5,11 +5,11 @@
  * never followed, so they hold no reference: should a mapping go away under a sleeper and its
  * address be used again, the sleeper may be woken once too often, which futexes allow.
  *
- * [1] A waiter lies on its sleeper's stack. It is on its key's list from before the word is compared
- *     until woken or given up.
- * [2] The word is compared with futex_lock held, so a waker that changed it first and looked at the
- *     list second cannot miss the waiter. Under the lock the word is read without serving page
- *     faults; a page that is not there is fetched outside, and all is tried again.
+ * [1] A waiter lies on its sleeper's stack. It is on its key's list until woken or given up.
+ * [2] The word is compared and the waiter listed in one hold of futex_lock, so a waker that changed
+ *     it first and looked at the list second cannot miss the waiter. Under the lock the word is read
+ *     without serving page faults; a page that is not there is fetched outside, and all is tried
+ *     again.
  * [3] A sleeper takes futex_lock once more before it returns: the waker is then through with its
  *     wait queue.
  *

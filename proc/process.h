@@ -47,7 +47,7 @@ struct thread {
 
     struct process *proc;  /* (I) NULL: kernel thread */
     struct addrspace *as;  /* (o) = proc->as; NULL: the kernel's own table */
-    int tid;               /* (I) */
+    int tid;               /* (t) changes when exec's thread becomes the leader */
     char name[16];         /* (o) as prctl(PR_SET_NAME); readers may see a torn name */
     _Atomic uint32_t refs; /* (a) */
 
@@ -123,7 +123,7 @@ struct process {
     int job_event;           /* (p) CLD_STOPPED or CLD_CONTINUED while wait4 has not told it */
     int exit_status;         /* (t) wait4's encoding */
     int stop_signal;         /* (t) */
-    int exit_signal;         /* (I) what the parent gets */
+    int exit_signal;         /* (t) what the parent gets; SIGCHLD once that is init */
     struct waitq child_wait; /* wait4 sleeps here */
 
     struct list threads;   /* (p) */

@@ -5,7 +5,8 @@
  * [1] A timer is armed if it is linked, on the list of the hart that armed it. There it fires, from
  *     the timer interrupt, with the lock dropped; queue->running names it meanwhile, so that
  *     timer_cancel can wait for it.
- * [2] The comparator holds the deadline of the list's head; nobody else sets it once a hart is up.
+ * [2] The comparator holds the deadline of the list's head, or an earlier one that was cancelled (the
+ *     interrupt then finds nothing and sets it anew); nobody else sets it once a hart is up.
  *     Insertion searches from the tail: most deadlines are later than those already there.
  *
  * Lock: timer_lock, RANK_TIMER, irqsave, for all lists: it is held for a few instructions. The
